@@ -1,0 +1,102 @@
+"""Calls to other units: with the caller's token, what is left of the deadline, and retries where they are safe.
+
+Only UNAVAILABLE is retried: every mutating request carries a request_id, so a repetition has no second effect.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from chassis import context
+from chassis.errors import from_rpc_error
+from chassis.server import MESSAGE_BYTES
+from chassis.settings import grpc_address
+
+ATTEMPTS = 4
+_channels: dict[str, grpc.Channel] = {}
+_lock = threading.Lock()
+
+
+def channel(unit: str) -> grpc.Channel:
+    """This process's channel to a unit; made on first use, so after any fork."""
+    with _lock:
+        if unit not in _channels:
+            _channels[unit] = grpc.insecure_channel(
+                grpc_address(unit),
+                options=[
+                    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+                    ("grpc.max_send_message_length", MESSAGE_BYTES),
+                    ("grpc.initial_reconnect_backoff_ms", 100),
+                    ("grpc.min_reconnect_backoff_ms", 100),
+                    ("grpc.max_reconnect_backoff_ms", 2000),
+                    ("grpc.enable_retries", 0),
+                ],
+            )
+        return _channels[unit]
+
+
+class Client:
+    """A generated stub that speaks for the current call: Client("tasks", tasks_pb2_grpc.TaskServiceStub).ListTodo(request).
+
+    token: where the token comes from when there is no current call (a service account's). Errors are chassis.errors types.
+    """
+
+    def __init__(self, unit: str, stub: Callable[[grpc.Channel], Any], token: Callable[[], str] | None = None) -> None:
+        self._unit = unit
+        self._make = stub
+        self._stub: Any = None
+        self._token = token
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+
+        def call(request: Any, seconds: float | None = None) -> Any:
+            if self._stub is None:
+                self._stub = self._make(channel(self._unit))
+            return self._call(getattr(self._stub, method), request, seconds)
+
+        # Kept as an attribute, so that the next call does not come through __getattr__. The channel itself waits for the
+        # first call: a module may name a method at import, long before its process knows its addresses.
+        setattr(self, method, call)
+        return call
+
+    def _call(self, rpc: Any, request: Any, seconds: float | None) -> Any:
+        now = context.current()
+        end = time.monotonic() + min(now.left(), seconds or 3600.0)
+        streaming = not isinstance(rpc, grpc.UnaryUnaryMultiCallable)
+        for attempt in range(1, ATTEMPTS + 1):
+            left = end - time.monotonic()
+            try:
+                answer = rpc(request, timeout=max(left, 0.001), metadata=self._metadata(now))
+            except grpc.RpcError as error:
+                pause = random.uniform(0.05, 0.1) * 2**attempt  # noqa: S311
+                again = error.code() is grpc.StatusCode.UNAVAILABLE and not streaming and attempt < ATTEMPTS
+                if again and time.monotonic() + pause < end:
+                    time.sleep(pause)
+                    continue
+                raise from_rpc_error(error) from error
+            return _typed(answer) if isinstance(answer, grpc.Call) and isinstance(answer, Iterator) else answer
+        raise AssertionError("the loop returns or raises")
+
+    def _metadata(self, now: context.Call) -> list[tuple[str, str]]:
+        token = now.token or (self._token() if self._token else "")
+        metadata = [("x-request-id", now.request_id)]
+        if token:
+            metadata.append(("authorization", f"Bearer {token}"))
+        if now.traceparent:
+            metadata.append(("traceparent", now.traceparent))
+        return metadata
+
+
+def _typed(answers: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from answers
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error

@@ -1,0 +1,81 @@
+"""The dead letters: listed, replayed, put away. Used by the portal's administration."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from nats.js.errors import NotFoundError
+
+from chassis.bus import DEAD, BusThread
+from chassis.errors import not_found
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One event that a consumer could not take in."""
+
+    sequence: int
+    subject: str
+    consumer: str
+    reason: str
+    event: str
+    time: datetime | None
+    size: int
+
+
+class DeadLetters:
+    """Access to the dead-letter stream through this process's bus."""
+
+    def __init__(self, bus: BusThread) -> None:
+        self._bus = bus
+
+    def listing(self, limit: int = 100) -> list[DeadLetter]:
+        """The newest dead letters, newest first."""
+        return self._bus.run(self._listing(limit), 10)
+
+    def replay(self, sequence: int) -> None:
+        """Publish the event again under its own id, and put the dead letter away.
+
+        Every consumer of its subject sees it again, which is harmless: handlers are idempotent by event id.
+        Raises NotFound.
+        """
+        self._bus.run(self._replay(sequence), 10)
+
+    async def _listing(self, limit: int) -> list[DeadLetter]:
+        js = self._bus.bus.js
+        state = (await js.stream_info(DEAD)).state
+        found: list[DeadLetter] = []
+        sequence = state.last_seq
+        while sequence >= max(state.first_seq, 1) and len(found) < limit:
+            try:
+                raw = await js.get_msg(DEAD, sequence)
+            except NotFoundError:
+                sequence -= 1
+                continue
+            headers = raw.headers or {}
+            stamp = headers.get("ce-time")
+            found.append(
+                DeadLetter(
+                    sequence=sequence, subject=headers.get("Dead-Subject", raw.subject or ""),
+                    consumer=headers.get("Dead-Consumer", ""), reason=headers.get("Dead-Reason", ""),
+                    event=headers.get("ce-id", ""), time=datetime.fromisoformat(stamp) if stamp else None,
+                    size=len(raw.data or b""),
+                )
+            )  # fmt: skip
+            sequence -= 1
+        return found
+
+    async def _replay(self, sequence: int) -> None:
+        js = self._bus.bus.js
+        try:
+            raw = await js.get_msg(DEAD, sequence)
+        except NotFoundError as problem:
+            raise not_found("死信") from problem
+        headers = dict(raw.headers or {})
+        subject = headers.pop("Dead-Subject")
+        kept = {key: value for key, value in headers.items() if not key.startswith(("Dead-", "Nats-"))}
+        # A new message id, since the stream would drop the old one as a duplicate; the event's own id stays.
+        await js.publish(subject, raw.data or b"", headers={**kept, "Nats-Msg-Id": f"replay-{uuid.uuid4().hex}"})
+        await js.delete_msg(DEAD, sequence)

@@ -1,0 +1,110 @@
+"""Names of units and people, kept in memory by watching the key-value bucket `directory`. No call goes out for a name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from tongban.portal.v1 import directory_pb2 as pb
+
+from chassis.bus import BusThread
+
+BUCKET = "directory"
+
+
+class Directory:
+    """A copy of the directory that follows every change."""
+
+    def __init__(self, bus: BusThread | None = None) -> None:
+        self._units: dict[str, pb.Unit] = {}
+        self._people: dict[str, pb.Person] = {}
+        self.ready = threading.Event()
+        if bus is not None:
+            bus.watch(BUCKET, self.on_entry, self.ready.set)
+
+    def on_entry(self, key: str, value: bytes | None) -> None:
+        """Take in one entry: `unit.<id>` or `person.<id>`; None removes it."""
+        kind, _, name = key.partition(".")
+        if kind == "unit":
+            if value is None:
+                self._units.pop(name, None)
+            else:
+                self._units[name] = pb.Unit.FromString(value)
+        elif kind == "person":
+            if value is None:
+                self._people.pop(name, None)
+            else:
+                self._people[name] = pb.Person.FromString(value)
+
+    def unit(self, unit: str) -> pb.Unit | None:
+        """One unit, or None."""
+        return self._units.get(unit)
+
+    def person(self, person: str) -> pb.Person | None:
+        """One person, or None."""
+        return self._people.get(person)
+
+    def unit_name(self, unit: str) -> str:
+        """The unit's full name; never an id."""
+        found = self._units.get(unit)
+        return found.name if found else "（已撤销单位）"
+
+    def person_name(self, person: str) -> str:
+        """The person's name; never an id; '系统' for what the system did."""
+        if not person:
+            return "系统"
+        found = self._people.get(person)
+        return found.name if found else "（已注销人员）"
+
+    def units(self) -> list[pb.Unit]:
+        """All units in their order."""
+        return sorted(self._units.values(), key=lambda unit: (unit.order, unit.unit))
+
+    def people(self) -> list[pb.Person]:
+        """All people in their order."""
+        return sorted(self._people.values(), key=lambda person: (person.order, person.username))
+
+    def children(self, unit: str) -> list[pb.Unit]:
+        """The units directly below."""
+        return [child for child in self.units() if child.parent == unit]
+
+    def organisation(self, unit: str) -> str:
+        """The organisation that a unit is, or belongs to; '' when unknown."""
+        for step in self.upward(unit):
+            if step.kind == "organisation":
+                return step.unit
+        return ""
+
+    def upward(self, unit: str) -> Iterator[pb.Unit]:
+        """The unit and everything above it, nearest first."""
+        seen: set[str] = set()
+        while unit and unit not in seen:
+            seen.add(unit)
+            found = self._units.get(unit)
+            if found is None:
+                return
+            yield found
+            unit = found.parent
+
+    def holders(self, post: str) -> list[pb.Person]:
+        """Who holds a post "<unit>:<role>" and is not disabled; every post in a unit makes one its member."""
+        unit, _, role = post.partition(":")
+        return [
+            person
+            for person in self.people()
+            if not person.disabled
+            and any(
+                held == post or (role == "member" and held.partition(":")[0] == unit) for held in person.posts
+            )
+        ]
+
+    def token_name(self, token: str) -> str:
+        """An audience token in words: a person's name, a unit's name with the post."""
+        kind, _, rest = token.partition(":")
+        if kind == "p":
+            return self.person_name(rest)
+        if kind == "u":
+            unit, _, role = rest.partition(":")
+            post = {"registrar": "文书", "head": "负责人", "leader": "领导"}.get(role, "")
+            return self.unit_name(unit) + (f"（{post}）" if post else "")
+        return "所有人"

@@ -1,0 +1,185 @@
+"""The errors that a user can meet, typed once for all services.
+
+On the wire each is a google.rpc.Status with ErrorInfo (reason, domain, both sentences) and, for bad input, BadRequest. Anything
+that is not one of these leaves a service as INTERNAL with the request id and no text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+DOMAIN = "tongban"
+
+
+@dataclass
+class TongbanError(Exception):
+    """Base of all errors that may be shown.
+
+    reason: UPPER_SNAKE_CASE, stable, for programs; zh, en: one sentence each, for people;
+    fields: field path → Chinese sentence, for bad input.
+    """
+
+    reason: str
+    zh: str
+    en: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+    code = grpc.StatusCode.UNKNOWN
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.en or self.zh}"
+
+    def to_status(self) -> status_pb2.Status:
+        """This error as it goes over the wire."""
+        info = error_details_pb2.ErrorInfo(
+            reason=self.reason, domain=DOMAIN, metadata={"zh": self.zh, "en": self.en or self.zh}
+        )
+        details = [_packed(info)]
+        if self.fields:
+            bad = error_details_pb2.BadRequest()
+            for path, sentence in self.fields.items():
+                bad.field_violations.add(field=path, description=sentence)
+            details.append(_packed(bad))
+        return status_pb2.Status(code=self.code.value[0], message=self.en or self.zh, details=details)
+
+
+class InvalidInput(TongbanError):
+    """What was sent cannot be accepted whatever the state."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotFound(TongbanError):
+    """There is no such thing, or the caller may not know that there is."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class Exists(TongbanError):
+    """The unique place is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class Forbidden(TongbanError):
+    """The caller is known and may not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class NotSignedIn(TongbanError):
+    """No valid token."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class WrongState(TongbanError):
+    """Right in itself, but not now."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class Conflict(TongbanError):
+    """Somebody else changed it meanwhile: read again, then repeat."""
+
+    code = grpc.StatusCode.ABORTED
+
+
+class TooMuch(TongbanError):
+    """A limit of size or rate."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(TongbanError):
+    """A part that is needed does not answer; the same call may work later."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class TimedOut(TongbanError):
+    """The call's deadline passed."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class Internal(TongbanError):
+    """A fault of ours. The sentence says nothing but the request id."""
+
+    code = grpc.StatusCode.INTERNAL
+
+
+_BY_CODE: dict[int, type[TongbanError]] = {
+    kind.code.value[0]: kind
+    for kind in (
+        InvalidInput, NotFound, Exists, Forbidden, NotSignedIn, WrongState,
+        Conflict, TooMuch, Unavailable, TimedOut, Internal,
+    )
+}  # fmt: skip
+
+_PLAIN = {
+    code_pb2.UNAVAILABLE: ("UNAVAILABLE", "服务暂时不可用，请稍后再试。", "The service is not available right now."),
+    code_pb2.DEADLINE_EXCEEDED: ("TIMED_OUT", "处理超时，请稍后再试。", "The call took too long."),
+    code_pb2.UNAUTHENTICATED: ("NOT_SIGNED_IN", "登录已失效，请重新登录。", "Not signed in."),
+    code_pb2.PERMISSION_DENIED: ("FORBIDDEN", "您没有进行此操作的权限。", "Not allowed."),
+    code_pb2.RESOURCE_EXHAUSTED: ("TOO_MUCH", "请求过大或过多，请稍后再试。", "Too large or too many."),
+}
+
+
+def not_found(what: str = "内容") -> NotFound:
+    """The one answer for what is absent and for what the caller may not see."""
+    return NotFound("NOT_FOUND", f"没有找到该{what}，或您无权查看。", "Not found, or not visible to you.")
+
+
+def forbidden(sentence: str = "您没有进行此操作的权限。") -> Forbidden:
+    """Refusal of an action on a thing that the caller may see."""
+    return Forbidden("FORBIDDEN", sentence, "You may not do this.")
+
+
+def invalid(**fields: str) -> InvalidInput:
+    """Bad input, one Chinese sentence per field (double underscore stands for a dot)."""
+    paths = {name.replace("__", "."): sentence for name, sentence in fields.items()}
+    return InvalidInput("INVALID_INPUT", "；".join(paths.values()), f"Invalid: {', '.join(paths)}", paths)
+
+
+def wrong_state(sentence: str, reason: str = "WRONG_STATE", en: str = "") -> WrongState:
+    """Right in itself, but not in the present state."""
+    return WrongState(reason, sentence, en or "Not possible in the present state.")
+
+
+def from_rpc_error(error: grpc.RpcError) -> TongbanError:
+    """The typed error behind a failed call.
+
+    Errors that no service of ours wrote (a dead server, a passed deadline) get the sentence for their code.
+    """
+    code = error.code()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            return from_status(status_pb2.Status.FromString(value))
+    number = code.value[0]
+    reason, zh, en = _PLAIN.get(number, ("INTERNAL", "系统出现错误，请联系管理员。", "Internal error."))
+    return _BY_CODE.get(number, Internal)(reason, zh, en)
+
+
+def from_status(status: status_pb2.Status) -> TongbanError:
+    """The typed error behind a google.rpc.Status."""
+    kind = _BY_CODE.get(status.code, Internal)
+    reason, zh, en = _PLAIN.get(status.code, ("INTERNAL", "系统出现错误，请联系管理员。", status.message))
+    fields: dict[str, str] = {}
+    for packed in status.details:
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if packed.Unpack(info):
+            reason, zh, en = info.reason, info.metadata["zh"], info.metadata["en"]
+        elif packed.Unpack(bad):
+            fields = {violation.field: violation.description for violation in bad.field_violations}
+    return kind(reason, zh, en, fields)
+
+
+def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

@@ -1,0 +1,167 @@
+"""Verification of access tokens: signature, issuer, audience, kind, time, and whether the session has ended.
+
+Only RS256 with a key of the realm's own JWKS is accepted; `jku`, `x5u` and `jwk` headers are never followed. Keys are fetched
+again for an unknown `kid`, but at most once in 30 seconds. A verified token is remembered until it expires.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+
+import httpx
+import jwt
+
+from chassis.errors import NotSignedIn, Unavailable
+from chassis.identity_types import Principal
+from chassis.settings import Settings
+
+LEEWAY = 30  # seconds of clock skew
+REFETCH = 30.0  # seconds between two fetches of the key set
+REMEMBERED = 20_000  # verified tokens kept in memory
+
+
+def _refused(why: str) -> NotSignedIn:
+    return NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。", f"Not signed in: {why}.")
+
+
+class Verifier:
+    """Verifies access tokens of one realm. Safe for use by many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = 0.0
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, Principal] = OrderedDict()
+        self._ended: OrderedDict[str, float] = OrderedDict()
+
+    def verify(self, token: str) -> Principal:
+        """Who presents `token`.
+
+        Raises NotSignedIn for anything but a valid, current access token; Unavailable when keys cannot be had.
+        """
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        principal = self._known.get(digest)
+        if principal is None:
+            principal = self._decode(token)
+            with self._lock:
+                self._known[digest] = principal
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        if principal.expires + LEEWAY < time.time():
+            raise _refused("expired")
+        if principal.session and principal.session in self._ended:
+            raise _refused("the session has ended")
+        return principal
+
+    def end_session(self, session: str) -> None:
+        """Refuse every token of this Keycloak session from now on."""
+        with self._lock:
+            self._ended[session] = time.time()
+            while len(self._ended) > REMEMBERED:
+                self._ended.popitem(last=False)
+
+    def _decode(self, token: str) -> Principal:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as problem:
+            raise _refused("malformed token") from problem
+        if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
+            raise _refused("wrong algorithm")
+        key = self._key(header["kid"])
+        try:
+            claims = jwt.decode(
+                token, key.key, algorithms=["RS256"], audience="tongban", issuer=self._settings.issuer,
+                leeway=LEEWAY, options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )  # fmt: skip
+        except (jwt.InvalidTokenError, ValueError, TypeError) as problem:
+            raise _refused(type(problem).__name__) from problem
+        # Keycloak signs ID and logout tokens with the same key; only `typ` tells them from an access token.
+        if claims.get("typ") != "Bearer":
+            raise _refused("not an access token")
+        return principal_of(claims)
+
+    def _key(self, kid: str) -> jwt.PyJWK:
+        key = self._keys.get(kid)
+        if key is not None:
+            return key
+        with self._lock:
+            if kid not in self._keys and time.monotonic() - self._fetched > REFETCH:
+                self._fetch()
+        key = self._keys.get(kid)
+        if key is None:
+            raise _refused("unknown key")
+        return key
+
+    def _fetch(self) -> None:
+        first = not self._keys
+        try:
+            reply = httpx.get(f"{self._settings.realm_url}/protocol/openid-connect/certs", timeout=3)
+            reply.raise_for_status()
+            keys = jwt.PyJWKSet.from_dict(reply.json()).keys
+        except (httpx.HTTPError, ValueError, jwt.PyJWTError) as problem:
+            if first:
+                raise Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)) from problem
+            # Known keys still serve; the unknown one is refused and asked for again later.
+            self._fetched = time.monotonic()
+            return
+        self._keys = {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
+        self._fetched = time.monotonic()
+
+
+def principal_of(claims: dict) -> Principal:
+    """The caller that verified claims speak of."""
+    client = str(claims.get("azp", ""))
+    name = str(claims.get("preferred_username", ""))
+    service = client[4:] if client.startswith("svc-") and name == f"service-account-{client}" else ""
+    posts = claims.get("posts") or []
+    return Principal(
+        person=str(claims["sub"]),
+        name=str(claims.get("name", "")),
+        username=name,
+        posts=tuple(str(post) for post in posts) if isinstance(posts, list) else (str(posts),),
+        roles=frozenset(str(role) for role in claims.get("roles") or ()),
+        clearance=int(claims.get("clearance") or 0),
+        session=str(claims.get("sid", "")),
+        service=service,
+        expires=int(claims["exp"]),
+    )
+
+
+class ServiceToken:
+    """This service's own access token (client credentials), renewed a minute before it expires."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._token = ""
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def get(self) -> str:
+        """A valid token.
+
+        Raises Unavailable when Keycloak does not answer.
+        """
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._renew()
+            return self._token
+
+    def _renew(self) -> None:
+        client = f"svc-{self._settings.service}"
+        try:
+            reply = httpx.post(
+                f"{self._settings.realm_url}/protocol/openid-connect/token",
+                data={"grant_type": "client_credentials"},
+                auth=(client, self._settings.secret(client)),
+                timeout=5,
+            )
+            reply.raise_for_status()
+        except httpx.HTTPError as problem:
+            raise Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)) from problem
+        answer = reply.json()
+        self._token = answer["access_token"]
+        self._until = time.monotonic() + max(5, answer["expires_in"] - 60)

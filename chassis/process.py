@@ -1,0 +1,186 @@
+"""What every service's __main__ hands over to: `serve` (gRPC), `work` (relay, consumers), and the service's own commands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from chassis import log, telemetry
+from chassis.bus import Bus, BusThread
+from chassis.consumer import Consumer, Running
+from chassis.directory import Directory
+from chassis.files import Files
+from chassis.health import Health
+from chassis.identity import ServiceToken, Verifier
+from chassis.registry import Registry
+from chassis.relay import Relay, wake_subject
+from chassis.repository import Repository
+from chassis.server import Who, build
+from chassis.settings import Settings, settings, text
+from chassis.store import Store
+
+GRACE = 10  # seconds that a stopping server gives to calls under way
+SESSION_ENDED = "tongban.session.ended"
+_log = log.get(__name__)
+
+
+class Parts:
+    """What the code of a service may stand on; each part is made when it is first asked for."""
+
+    def __init__(self, given: Settings) -> None:
+        self.settings = given
+
+    @cached_property
+    def store(self) -> Store:
+        """This service's database."""
+        return Store(self.settings)
+
+    @cached_property
+    def bus(self) -> BusThread:
+        """The broker, for hints, watches and pushes."""
+        return BusThread(self.settings).start()
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Names of units and people."""
+        return Directory(self.bus)
+
+    @cached_property
+    def files(self) -> Files:
+        """This service's files."""
+        return Files(self.store)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Verifies tokens; hears of ended sessions."""
+        verifier = Verifier(self.settings)
+        self.bus.subscribe(SESSION_ENDED, lambda _subject, data: verifier.end_session(data.decode()))
+        return verifier
+
+    @cached_property
+    def token(self) -> ServiceToken:
+        """This service's own access token, for calls that no person makes."""
+        return ServiceToken(self.settings)
+
+    def repository(self, kind: type, collection: str, **how: Any) -> Repository[Any]:
+        """A repository of this service whose saves wake the relay."""
+        subject = wake_subject(self.settings.service)
+        return Repository(
+            self.store, self.settings.service, kind, collection,
+            wake=lambda intent: self.bus.hint(subject, intent.encode()), **how,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service, as its __main__ composes it.
+
+    who: the table of who may call what; add(parts, server) adds the servicers; repositories(parts) → name → repository;
+    consumers(parts) → what `work` listens to; registry(parts) → its search index; commands: further verbs of the command line.
+    """
+
+    name: str
+    who: Who
+    add: Callable[[Parts, Any], None]
+    repositories: Callable[[Parts], dict[str, Repository[Any]]]
+    consumers: Callable[[Parts], list[Consumer]] = lambda _parts: []
+    registry: Callable[[Parts], Registry] | None = None
+    background: Callable[[Parts], list[Any]] = lambda _parts: []
+    commands: dict[str, Callable[[Parts, list[str]], int]] = field(default_factory=dict)
+
+
+def main(service: Service) -> None:
+    """Run the verb that the command line names."""
+    verbs: dict[str, Callable[[Parts, list[str]], int]] = {
+        "serve": lambda parts, _args: serve(service, parts),
+        "work": lambda parts, _args: asyncio.run(work(service, parts)),
+        "rebuild-index": lambda parts, _args: rebuild(service, parts),
+        **service.commands,
+    }
+    if len(sys.argv) < 2 or sys.argv[1] not in verbs:
+        sys.exit(f"usage: python -m … {{{'|'.join(verbs)}}}")
+    given = settings()
+    log.configure(service.name, sys.argv[1])
+    telemetry.start(service.name, sys.argv[1])
+    sys.exit(verbs[sys.argv[1]](Parts(given), sys.argv[2:]))
+
+
+def serve(service: Service, parts: Parts) -> int:
+    """Serve gRPC until a signal; calls under way are finished."""
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
+    server = build(parts.settings, parts.verifier, service.who, health)
+    service.add(parts, server)
+    address = text("GRPC")
+    if server.add_insecure_port(address) == 0:
+        _log.error("port taken", address=address)
+        return 1
+    server.start()
+    _log.info("serving", address=address)
+    stop.wait()
+    health.stopping = True
+    server.stop(GRACE).wait()
+    parts.bus.close()
+    parts.store.close()
+    _log.info("stopped")
+    return 0
+
+
+async def work(service: Service, parts: Parts) -> int:
+    """Relay, consume and keep the index until a signal."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    registry = service.registry(parts) if service.registry else None
+    repositories = service.repositories(parts)
+    if registry:
+        await asyncio.to_thread(registry.open_writer, repositories)
+    bus = Bus(parts.settings)
+    await bus.connect()
+    relay = Relay(service.name, parts.store, bus, repositories, registry.project if registry else lambda _k, _r: None)
+    running = [Running(service.name, consumer, bus) for consumer in service.consumers(parts)]
+    jobs = [relay.run(), *(one.run() for one in running), *service.background(parts)]
+    tasks = [asyncio.create_task(job) for job in jobs]
+    tasks.append(asyncio.create_task(_announce(parts, running)))
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    while stopped not in done and all(task.exception() is None for task in done):
+        tasks = [task for task in tasks if not task.done()]
+        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in done if task is not stopped and task.exception()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await bus.close()
+    if registry:
+        registry.close()
+    parts.store.close()
+    for task in failed:
+        _log.error("work ends", exc_info=task.exception())
+    return 1 if failed else 0
+
+
+async def _announce(parts: Parts, running: list[Running]) -> None:
+    """Say, once every consumer is bound, that this process is at work (the local supervisor waits for this file)."""
+    for one in running:
+        await one.bound.wait()
+    folder = parts.settings.var / "ready"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{parts.settings.service}-work").write_text("ready\n")
+    _log.info("working", consumers=len(running))
+
+
+def rebuild(service: Service, parts: Parts) -> int:
+    """Build the search index anew from the records, with progress. `work` must not be running."""
+    if service.registry is None:
+        return 0
+    service.registry(parts).rebuild(service.repositories(parts), lambda done: print(f"{done} records", flush=True))
+    return 0

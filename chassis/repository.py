@@ -1,0 +1,198 @@
+"""Aggregates ↔ records: load, compare-and-set, outbox, intents.
+
+A change is: write an intent into `pending`, save the record together with its new events, wake the relay. If the process dies in
+between, the relay finds the intent and finishes. Nothing ever looks for unsent events by scanning records.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+from google.protobuf.message import Message
+
+from chassis import clock, context
+from chassis.aggregate import Aggregate, Request
+from chassis.errors import Conflict, Exists, not_found
+from chassis.store import Record, Store
+
+ATTEMPTS = 60
+PENDING = "pending"
+T = TypeVar("T", bound=Aggregate)
+
+_converter = cattrs.Converter()
+_converter.register_structure_hook(datetime, lambda value, _: value)
+_converter.register_unstructure_hook(datetime, lambda value: value)
+_converter.register_unstructure_hook_factory(
+    lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
+    lambda kind: make_dict_unstructure_fn(kind, _converter, news=override(omit=True), id=override(rename="_id")),
+)
+_converter.register_structure_hook_factory(
+    lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
+    lambda kind: cattrs.gen.make_dict_structure_fn(
+        kind, _converter, news=override(omit=True), id=override(rename="_id")
+    ),
+)
+
+
+def subject(service: str, kind: str) -> str:
+    """The subject of an event type: ObligationOpened → tongban.<service>.v1.obligation.opened."""
+    first, *rest = re.findall(r"[A-Z][a-z0-9]*", kind)
+    return f"tongban.{service}.v1.{first.lower()}.{'_'.join(word.lower() for word in rest)}"
+
+
+def envelope(service: str, message: Message) -> Record:
+    """An event as it stands in the outbox: CloudEvents attributes, actor and trace context, protobuf body."""
+    call = context.current()
+    kind = message.DESCRIPTOR.name
+    headers = {
+        "ce-source": f"/tongban/{service}",
+        "ce-type": message.DESCRIPTOR.full_name,
+        "ce-time": clock.now().isoformat(),
+        "tongban-actor": call.principal.person if call.principal else "",
+        "tongban-request": call.request_id,
+    }
+    if call.traceparent:
+        headers["traceparent"] = call.traceparent
+    return {
+        "id": uuid.uuid4().hex,
+        "subject": subject(service, kind),
+        "headers": headers,
+        "data": message.SerializeToString(deterministic=True),
+    }
+
+
+class Repository(Generic[T]):
+    """The aggregates of one kind.
+
+    to_wire turns one domain event into the protobuf message that is published. `upcasts` maps an old schema number to the
+    function that lifts such a record to the next number.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        service: str,
+        kind: type[T],
+        collection: str,
+        *,
+        to_wire: Callable[[T, Any], Message] | None = None,
+        schema: int = 1,
+        upcasts: dict[int, Callable[[Record], Record]] | None = None,
+        wake: Callable[[str], None] = lambda _intent: None,
+        what: str = "内容",
+    ) -> None:
+        self.collection = store.collection(collection)
+        self.name = collection
+        self._pending = store.collection(PENDING)
+        self._service = service
+        self._kind = kind
+        self._to_wire = to_wire
+        self._schema = schema
+        self._upcasts = upcasts or {}
+        self._wake = wake
+        self._what = what
+
+    def find(self, key: str) -> T | None:
+        """The aggregate with this id, or None."""
+        record = self.collection.get(key)
+        return self.load(record) if record else None
+
+    def get(self, key: str) -> T:
+        """The aggregate with this id.
+
+        Raises NotFound.
+        """
+        found = self.find(key)
+        if found is None:
+            raise not_found(self._what)
+        return found
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, T]:
+        """Those of these ids that exist."""
+        return {key: self.load(record) for key, record in self.collection.get_many(keys).items()}
+
+    def scan(self) -> Iterator[T]:
+        """Every aggregate; for maintenance only."""
+        for record in self.collection.scan():
+            yield self.load(record)
+
+    def add(self, aggregate: T, request: Request) -> T:
+        """Save a new aggregate; a repetition of the same request returns what it made the first time.
+
+        Raises Exists when the id is taken by something else.
+        """
+        request.mark(aggregate)
+        record, events = self._dump(aggregate)
+        try:
+            self._with_intent(aggregate.id, lambda: self.collection.insert({**record, "revision": 1, "outbox": events}))
+        except Exists:
+            there = self.find(aggregate.id)
+            if there is not None and request.seen(there):
+                return there
+            raise
+        aggregate.revision = 1
+        return aggregate
+
+    def change(self, key: str, request: Request, step: Callable[[T], Any]) -> T:
+        """Apply `step` to the aggregate and save it; `step` may run several times, each on fresh data.
+
+        Raises NotFound; Conflict when the request's etag is not the present revision, or others were always faster; and
+        whatever `step` raises, in which case nothing is changed.
+        """
+        for attempt in range(ATTEMPTS):
+            aggregate = self.get(key)
+            if request.seen(aggregate):
+                return aggregate
+            if request.etag and request.etag != str(aggregate.revision):
+                raise Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+            step(aggregate)
+            request.mark(aggregate)
+            try:
+                self._save(aggregate)
+            except Conflict:
+                # Losers of a race wait a random moment, longer the more often they lost.
+                time.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
+                continue
+            return aggregate
+        raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+
+    def _save(self, aggregate: T) -> None:
+        record, events = self._dump(aggregate)
+        self._with_intent(aggregate.id, lambda: self.collection.save(record, events))
+        aggregate.revision += 1
+        aggregate.news.clear()
+
+    def _with_intent(self, key: str, write: Callable[[], None]) -> None:
+        intent = f"{self.name}/{key}/{uuid.uuid4().hex}"
+        self._pending.insert({"_id": intent, "at": time.time()})
+        try:
+            write()
+        except (Conflict, Exists):
+            # Nothing was written, so there is nothing to publish.
+            self._pending.remove(intent)
+            raise
+        self._wake(intent)
+
+    def _dump(self, aggregate: T) -> tuple[Record, list[Record]]:
+        record = _converter.unstructure(aggregate, unstructure_as=self._kind)
+        record["schema"] = self._schema
+        if aggregate.news and self._to_wire is None:
+            raise TypeError(f"{self._kind.__name__} tells events but its repository has no to_wire")
+        events = [envelope(self._service, self._to_wire(aggregate, event)) for event in aggregate.news]  # type: ignore[misc]
+        return record, events
+
+    def load(self, record: Record) -> T:
+        """The aggregate that a stored record describes, lifted to the present schema."""
+        version = record.get("schema", 1)
+        while version < self._schema:
+            record = self._upcasts[version](record)
+            version += 1
+        return _converter.structure(record, self._kind)

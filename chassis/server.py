@@ -1,0 +1,194 @@
+"""The one door to a service's data: every call is verified, authorised, bounded in time, logged, and its errors typed.
+
+`WHO` is the service's table: method name → frozenset of callers ("person", "registrar", "leader", "service:<unit>", a realm role).
+A method that is missing from it is refused, whoever calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2_grpc
+from grpc_status import rpc_status
+
+from chassis import clock, context, log, telemetry
+from chassis.aggregate import Request, request_key
+from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid
+from chassis.health import Health
+from chassis.identity import Verifier
+from chassis.settings import Settings, number
+
+MESSAGE_BYTES = 4 << 20
+LONGEST = 30.0  # seconds that a call may take when its caller set no deadline
+_OPEN = ("/grpc.health.v1.Health/",)
+_log = log.get(__name__)
+
+Who = Mapping[str, frozenset[str]]
+
+
+def callers(*names: str) -> frozenset[str]:
+    """An entry of the table: these callers may call."""
+    return frozenset(names)
+
+
+def request_of(message: Message) -> Request:
+    """The idempotency key, content digest and etag of a mutating request.
+
+    Raises InvalidInput when request_id is missing or too long.
+    """
+    given = message.request_id  # type: ignore[attr-defined]
+    if not 8 <= len(given) <= 64 or not given.isprintable():
+        raise invalid(request_id="缺少请求编号（8–64 个字符）。")
+    call = context.current()
+    who = call.principal.person if call.principal else ""
+    bare = type(message)()
+    bare.CopyFrom(message)
+    bare.ClearField("request_id")
+    etag = ""
+    if "etag" in message.DESCRIPTOR.fields_by_name:
+        etag = message.etag  # type: ignore[attr-defined]
+        bare.ClearField("etag")
+    digest = hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:32]
+    return Request(request_key(who, call.method, given), digest, etag)
+
+
+class Door(grpc.ServerInterceptor):
+    """Stands before every method of every service in this server."""
+
+    def __init__(self, settings: Settings, verifier: Verifier, who: Who) -> None:
+        self._verifier = verifier
+        self._who = who
+        self._demo_key = settings.optional_secret("demo-key")
+
+    def intercept_service(
+        self, continuation: Callable[[Any], grpc.RpcMethodHandler | None], details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        """Wrap the handler, whatever its shape."""
+        handler = continuation(details)
+        if handler is None or details.method.startswith(_OPEN):
+            return handler
+        method, meta = details.method, dict(details.invocation_metadata or ())
+        if handler.response_streaming:
+            inner = handler.stream_stream or handler.unary_stream
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            wrapped: Any = lambda request, rpc: self._stream(inner, method, meta, request, rpc)  # noqa: E731
+        else:
+            inner = handler.stream_unary or handler.unary_unary
+            make = (
+                grpc.stream_unary_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_unary_rpc_method_handler
+            )
+            wrapped = lambda request, rpc: self._single(inner, method, meta, request, rpc)  # noqa: E731
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+    def _single(self, inner: Callable, method: str, meta: dict, request: Any, rpc: grpc.ServicerContext) -> Any:
+        started = time.monotonic()
+        with context.serving(self._call(method, meta, rpc)), telemetry.span(method, meta.get("traceparent", "")) as trace:
+            try:
+                context.amend(traceparent=trace)
+                self._admit(method, meta)
+                answer = inner(request, rpc)
+            except Exception as problem:  # noqa: BLE001 - typed or not, it must not leave as it is
+                error = self._typed(problem)
+                self._done(method, started, error)
+            else:
+                self._done(method, started, None)
+                return answer
+        rpc.abort_with_status(rpc_status.to_status(error.to_status()))
+        return None
+
+    def _stream(
+        self, inner: Callable, method: str, meta: dict, request: Any, rpc: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        started = time.monotonic()
+        call = self._call(method, meta, rpc)
+        try:
+            # A generator's steps may run in different threads, so the context is entered for each step by itself.
+            with context.serving(call), telemetry.span(method, meta.get("traceparent", "")):
+                self._admit(method, meta)
+                call = context.current()
+                answers = iter(inner(request, rpc))
+            while True:
+                with context.serving(call):
+                    try:
+                        answer = next(answers)
+                    except StopIteration:
+                        break
+                yield answer
+        except GeneratorExit:
+            raise
+        except Exception as problem:  # noqa: BLE001 - see _single
+            with context.serving(call):
+                error = self._typed(problem)
+                self._done(method, started, error)
+            rpc.abort_with_status(rpc_status.to_status(error.to_status()))
+        with context.serving(call):
+            self._done(method, started, None)
+
+    def _call(self, method: str, meta: dict, rpc: grpc.ServicerContext) -> context.Call:
+        left = rpc.time_remaining()
+        seconds = min(left, LONGEST) if left is not None else LONGEST
+        return context.Call(
+            request_id=_clean(meta.get("x-request-id", "")) or uuid.uuid4().hex,
+            method=method.rpartition("/")[2],
+            deadline=time.monotonic() + seconds,
+            traceparent=meta.get("traceparent", ""),
+        )
+
+    def _admit(self, method: str, meta: dict) -> None:
+        scheme, _, token = meta.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No access token.")
+        principal = self._verifier.verify(token)
+        now = clock.stated(meta[clock.HEADER], self._demo_key) if clock.HEADER in meta else None
+        context.amend(principal=principal, token=token, now=now)
+        allowed = self._who.get(method.rpartition("/")[2], frozenset())
+        if not allowed & principal.callers:
+            raise Forbidden("NOT_YOUR_ROLE", "您的岗位没有此项权限。", "Your role may not call this method.")
+
+    def _typed(self, problem: Exception) -> TongbanError:
+        if isinstance(problem, TongbanError):
+            return problem
+        if isinstance(problem, grpc.RpcError) and hasattr(problem, "code"):
+            return from_rpc_error(problem)
+        request_id = context.current().request_id
+        _log.error("unexpected", exc_info=problem)
+        return Internal("INTERNAL", f"系统出现错误，请联系管理员（编号 {request_id}）。", f"Internal error ({request_id}).")
+
+    def _done(self, method: str, started: float, error: TongbanError | None) -> None:
+        took = round((time.monotonic() - started) * 1000, 1)
+        _log.info("call", ms=took, outcome=error.reason if error else "OK")
+
+
+def _clean(given: str) -> str:
+    return given if len(given) <= 64 and given.replace("-", "").isalnum() else ""
+
+
+def build(settings: Settings, verifier: Verifier, who: Who, health: Health) -> grpc.Server:
+    """A server with the door and the health service; the caller adds its servicers and the port."""
+    threads = int(number("THREADS", 16))
+    server = grpc.server(
+        futures.ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
+        interceptors=[Door(settings, verifier, who)],
+        maximum_concurrent_rpcs=int(number("CONCURRENT_RPCS", 400)),
+        options=[
+            ("grpc.so_reuseport", 1),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_BYTES),
+            ("grpc.http2.max_ping_strikes", 0),
+        ],
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    return server

@@ -1,0 +1,161 @@
+"""The only way to MongoDB: by key, compare-and-set, one record at a time.
+
+A record is a dict with `_id`, `revision`, `schema` and `outbox`. No call here takes a filter, so none can scan. Every call either
+holds durably (majority, journal) or raises. Errors of the driver become chassis.errors types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import errors as driver
+
+from chassis.errors import Conflict, Exists, Unavailable
+from chassis.settings import Settings
+
+Record = dict[str, Any]
+_CODEC: CodecOptions = CodecOptions(tz_aware=True)
+_DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
+
+
+@contextlib.contextmanager
+def _typed() -> Iterator[None]:
+    try:
+        yield
+    except driver.DuplicateKeyError as problem:
+        raise Exists("EXISTS", "已存在相同的记录。", str(problem)) from problem
+    except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WTimeoutError) as problem:
+        raise Unavailable("STORE_UNAVAILABLE", "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。", str(problem)) from problem
+
+
+def _conflict() -> Conflict:
+    return Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+
+
+class Collection:
+    """Records of one kind in one service's database."""
+
+    def __init__(self, collection: Any) -> None:
+        self._c = collection
+        self._indexed = False
+
+    def get(self, key: str) -> Record | None:
+        """The record with this `_id`, or None."""
+        with _typed():
+            return self._c.find_one({"_id": key})
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Record]:
+        """The records that exist among these keys, by key; at most 1,000 keys."""
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return {}
+        with _typed():
+            return {record["_id"]: record for record in self._c.find({"_id": {"$in": wanted}})}
+
+    def insert(self, record: Record) -> None:
+        """Add a record.
+
+        Raises Exists when the `_id` is taken.
+        """
+        self._ensure_index()
+        with _typed():
+            self._c.insert_one(record)
+
+    def save(self, record: Record, events: list[Record]) -> None:
+        """Replace the record whose `_id` and `revision` are those of `record` and raise its revision by one.
+
+        `events` are appended to the outbox in the same write; the outbox in `record` itself is ignored, so that what the relay
+        took out meanwhile does not come back. Raises Conflict when the stored revision is another one.
+        """
+        self._ensure_index()
+        fields = {key: value for key, value in record.items() if key not in ("_id", "revision", "outbox")}
+        change: Record = {"$set": {**fields, "revision": record["revision"] + 1}}
+        if events:
+            change["$push"] = {"outbox": {"$each": events}}
+        with _typed():
+            result = self._c.update_one({"_id": record["_id"], "revision": record["revision"]}, change)
+        if result.matched_count != 1:
+            raise _conflict()
+
+    def published(self, key: str, events: list[str]) -> None:
+        """Take these event ids out of the outbox; the revision stays, for nothing of the record's own changed."""
+        with _typed():
+            self._c.update_one({"_id": key}, {"$pull": {"outbox": {"id": {"$in": events}}}})
+
+    def claim(self, key: str, holder: str, **facts: Any) -> str:
+        """Take a unique place for ever or until release; return who holds it now (`holder`, or who was first)."""
+        with contextlib.suppress(Exists), _typed():
+            self._c.insert_one({"_id": key, "holder": holder, **facts})
+            return holder
+        record = self.get(key)
+        # Released between the two calls: the caller may try again.
+        return record["holder"] if record else ""
+
+    def release(self, key: str, holder: str) -> None:
+        """Give a claimed place back, when it is still held by `holder`."""
+        record = self.get(key)
+        if record and record["holder"] == holder:
+            self.remove(key)
+
+    def put(self, record: Record) -> None:
+        """Write a record whatever is there; only for what has one writer."""
+        with _typed():
+            self._c.replace_one({"_id": record["_id"]}, record, upsert=True)
+
+    def remove(self, key: str) -> None:
+        """Remove the record with this `_id`, if any."""
+        with _typed():
+            self._c.delete_one({"_id": key})
+
+    def scan(self) -> Iterator[Record]:
+        """Every record, in no order; for maintenance and for small collections only."""
+        with _typed():
+            yield from self._c.find({}, batch_size=500)
+
+    def count(self) -> int:
+        """How many records there are, as the server estimates it."""
+        with _typed():
+            return self._c.estimated_document_count()
+
+    def _ensure_index(self) -> None:
+        # On the embedded database a compare-and-set without this index scans the whole collection (design §3).
+        if not self._indexed:
+            with _typed():
+                self._c.create_index([("_id", 1), ("revision", 1)], unique=True)
+            self._indexed = True
+
+
+class Store:
+    """One service's database."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client: pymongo.MongoClient = pymongo.MongoClient(
+            settings.mongo_uri,
+            serverSelectionTimeoutMS=3000, connectTimeoutMS=3000, socketTimeoutMS=15000, maxPoolSize=50, tz_aware=True,
+        )  # fmt: skip
+        self._database = self._client.get_database(
+            f"tongban_{settings.service}", codec_options=_CODEC, write_concern=_DURABLE
+        )
+        self._collections: dict[str, Collection] = {}
+
+    def collection(self, name: str) -> Collection:
+        """The records of one kind."""
+        if name not in self._collections:
+            self._collections[name] = Collection(self._database[name])
+        return self._collections[name]
+
+    def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises Unavailable.
+        """
+        with _typed():
+            self._database.command("ping")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()

@@ -1,0 +1,195 @@
+"""Writes the edge's configuration: nginx.conf and what it includes, from the environment and the list of units.
+
+Stands on the standard library alone, so that `make run`, the image and the chart can all call it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+# Where Debian's packages libnginx-mod-http-ndk and libnginx-mod-http-set-misc put their modules.
+MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules")
+MODULES = ("ndk_http_module.so", "ngx_http_set_misc_module.so")
+# Pages of the portal that are shown without a login.
+PUBLIC_PAGES = ("/signed-out", "/offline", "/sw.js", "/manifest.webmanifest", "/favicon.ico")
+_ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}")
+_VALUE = re.compile(r"[A-Za-z0-9./:_\[\]@-]*")
+
+
+class BadSetting(ValueError):
+    """A setting is absent or could not stand in a configuration file."""
+
+
+def render(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path) -> Path:
+    """Write the configuration into `out_dir`, which becomes nginx' own folder; returns the path of nginx.conf.
+
+    env: the process contract's TONGBAN_ settings; units: the tables of deploy/units.toml. Raises BadSetting.
+    """
+    for folder in ("temp", "sessions"):
+        (out_dir / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    values = _values(env, units, out_dir)
+    for source in sorted((HERE / "includes").glob("*.conf")):
+        _write(out_dir / source.name, _filled(source.read_text(encoding="utf-8"), values))
+    config = out_dir / "nginx.conf"
+    _write(config, _filled((HERE / "nginx.conf.template").read_text(encoding="utf-8"), values))
+    return config
+
+
+def _values(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path) -> dict[str, str]:
+    public = urlsplit(_setting(env, "PUBLIC_URL"))
+    apps = _setting(env, "APPS_DOMAIN")
+    apps_name = apps.partition(":")[0]
+    port = _setting(env, "EDGE_PORT", str(public.port or 443))
+    modules = _modules()
+    return {
+        "OUT": _path(out_dir),
+        "TLS": _path(Path(env.get("TONGBAN_TLS") or f"{_setting(env, 'VAR')}/tls")),
+        "STATIC": _path(ROOT / "chassis" / "web" / "static"),
+        "VENDOR": _path(Path(_setting(env, "STATIC_VENDOR"))),
+        "ERRORS": _path(HERE / "errors"),
+        "CACHE": _path(_memory_folder(out_dir)),
+        "MODULES": "\n".join(f"load_module {module};" for module in modules),
+        "SESSION_CACHE": _session_cache() if modules else _no_session_cache(),
+        # Started by root, nginx would give its workers to a user who may not read this folder.
+        "USER": "user root;" if os.getuid() == 0 else "",
+        "WORKERS": _setting(env, "EDGE_WORKERS", "auto"),
+        "CONNECTIONS": _setting(env, "CONNECTIONS_PER_ADDRESS", "1000"),
+        "LISTEN": f"{_setting(env, 'BIND', '127.0.0.1')}:{port}",
+        "PUBLIC_URL": _setting(env, "PUBLIC_URL").rstrip("/"),
+        "PUBLIC_HOST": public.netloc,
+        "PUBLIC_NAME": public.hostname or "",
+        "PUBLIC_PORT": str(public.port or 443),
+        "APPS_DOMAIN": apps,
+        "APPS_PATTERN": re.escape(apps_name).replace("\\-", "-"),
+        "REALM": _setting(env, "REALM", "tongban"),
+        "UPSTREAMS": _upstreams(env, units),
+        "PAGES": _pages(units),
+    }
+
+
+def _setting(env: dict[str, str], name: str, default: str = "") -> str:
+    value = env.get(f"TONGBAN_{name}") or default
+    if not value or not _VALUE.fullmatch(value):
+        raise BadSetting(f"TONGBAN_{name} is missing, or holds characters that may not stand in nginx.conf.")
+    return value
+
+
+def _path(path: Path) -> str:
+    # nginx reads quotes, spaces and $ in a path as its own syntax.
+    if not re.fullmatch(r"[A-Za-z0-9./_@+-]+", str(path)):
+        raise BadSetting(f"The folder {path} holds characters that may not stand in nginx.conf; choose another.")
+    return str(path)
+
+
+def _memory_folder(out_dir: Path) -> Path:
+    """A folder in memory for the answers about sessions; on the disk only where the system has none."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder's name cannot be guessed wrongly: it is ours by its rights
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        return out_dir / "sessions"
+    folder = memory / f"tongban-edge-{os.getuid()}-{hashlib.sha256(str(out_dir).encode()).hexdigest()[:12]}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _modules() -> list[str]:
+    for folder in MODULE_FOLDERS:
+        found = [Path(folder) / name for name in MODULES]
+        if all(path.is_file() for path in found):
+            return [_path(path) for path in found]
+    return []
+
+
+def _session_cache() -> str:
+    # The key of the HMAC is new at every start: a cache that somebody copied says nothing about cookies.
+    return f"""            set_hmac_sha256 $session_key {secrets.token_hex(32)} $session_cookie;
+            set_encode_hex $session_key;
+            proxy_cache sessions;
+            proxy_cache_key $session_key;
+            proxy_cache_valid 200 1s;
+            proxy_cache_bypass $ask_again;
+            proxy_no_cache $ask_again;
+            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;"""
+
+
+def _no_session_cache() -> str:
+    # Without the module there is no way to keep the cookie itself out of the cache's files, so nothing is cached.
+    return "            # libnginx-mod-http-set-misc is not installed: every request asks the gateway."
+
+
+def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:
+    keycloak = urlsplit(_setting(env, "KEYCLOAK_URL"))
+    found = {
+        "gateway": _setting(env, "HTTP_GATEWAY"),
+        "stream": _setting(env, "STREAM"),
+        "keycloak": f"{keycloak.hostname}:{keycloak.port or 80}",
+    }
+    for name, unit in units.items():
+        if unit.get("pages"):
+            found[f"{name}_pages"] = _setting(env, f"HTTP_{name.upper()}")
+    for name, address in found.items():
+        if not _ADDRESS.fullmatch(address):
+            raise BadSetting(f"The address of {name}, {address!r}, is not host:port.")
+    # The idle time is shorter than the servers' own, so that they never close a connection which is being used.
+    return "\n".join(
+        f"    upstream {name} {{\n        server {address} max_fails=0;\n"
+        f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
+        for name, address in found.items()
+    )
+
+
+def _pages(units: dict[str, dict[str, Any]]) -> str:
+    blocks = []
+    for name, unit in units.items():
+        if not unit.get("pages"):
+            continue
+        path = str(unit["path"])
+        if not re.fullmatch(r"/(?:[a-z0-9_-]+/)?", path):
+            raise BadSetting(f"The path {path!r} of {name} is not / or /<word>/.")
+        blocks.append(_location(path, name, "/_session"))
+        if path == "/":
+            # Administration acts on what holds now, not on what held a second ago.
+            blocks.append(_location("/administration", name, "/_session_now"))
+            blocks += [_public(f"= {page}", name) for page in PUBLIC_PAGES]
+            # The portal's own files; those of the kit are served from /static/ above.
+            blocks.append(_public("^~ /portal/static/", name))
+        else:
+            blocks.append(f"        location = {path.rstrip('/')} {{\n            return 301 {path};\n        }}")
+            blocks.append(_public(f"^~ {path}static/", name))
+    return "\n".join(blocks)
+
+
+def _location(path: str, unit: str, question: str) -> str:
+    return f"""        location {path} {{
+            auth_request {question};
+            include @@OUT@@/pages.conf;
+            proxy_pass http://{unit}_pages;
+        }}"""
+
+
+def _public(path: str, unit: str) -> str:
+    return f"""        location {path} {{
+            include @@OUT@@/client_headers.conf;
+            proxy_set_header Cookie $other_cookies;
+            proxy_pass http://{unit}_pages;
+        }}"""
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    """The template with every @@NAME@@ replaced; values may hold further ones."""
+    text = template
+    for _ in range(3):
+        text = re.sub(r"@@([A-Z_]+)@@", lambda found: values[found[1]], text)
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,5 @@
+"""Everything `make run` needs on one machine: install, generate, start, watch, stop.
+
+These modules run on the system's Python 3.11 with nothing but its standard library, because they are what
+brings the environment into being.
+"""

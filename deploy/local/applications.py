@@ -1,0 +1,110 @@
+"""The application's processes, out of units.toml: what to run, with which environment, and when it is ready."""
+
+import importlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from deploy.local import env, units
+from deploy.local.cache import Tools
+from deploy.local.child import Spec
+from deploy.local.ports import LOOPBACK, Ports
+from deploy.local.probes import Probe, answers, appears, listens
+from deploy.local.say import Refusal
+from deploy.local.settings import Settings
+from deploy.local.units import Unit
+
+
+class Applications:
+    """Makes the process specifications of one deployment."""
+
+    def __init__(self, settings: Settings, tools: Tools, platform: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._python = str(tools.python)
+        self._platform = platform
+        self._ports = Ports(settings)
+
+    def specs(self, listed: tuple[Unit, ...], after: tuple[str, ...]) -> list[Spec]:
+        """Everything that `listed` asks for: one-shots after the engines `after`, the rest after the one-shots."""
+        setups = [self._setup(unit, after) for unit in listed if unit.setup]
+        then = tuple(spec.name for spec in setups) or after
+        return [*setups, *(spec for unit in listed for spec in self._unit(unit, then))]
+
+    def _unit(self, unit: Unit, after: tuple[str, ...]) -> Iterator[Spec]:
+        for number in range(unit.grpc):
+            # They share the port by SO_REUSEPORT, so a further server needs no address of its own.
+            name = f"{unit.name}-serve" + (f"-{number + 1}" if number else "")
+            ready = listens(self._ports.unit(unit, "grpc"))
+            yield self._spec(unit, "serve", after, ["-m", unit.module, "serve"], ready, name)
+        if unit.work:
+            yield self._work(unit, after)
+        for process in ("pages", "web"):
+            if getattr(unit, process):
+                gunicorn = ["-m", "gunicorn", "-c", "deploy/local/gunicorn.conf.py"]
+                command = [*gunicorn, f"{unit.module}.{process}:app()"]
+                yield self._spec(unit, process, after, command, self._healthz(unit, "http"))
+        if unit.stream:
+            port = str(self._ports.unit(unit, "stream"))
+            uvicorn = ["-m", "uvicorn", "--factory", "--host", LOOPBACK, "--port", port, "--no-access-log"]
+            # An open stream would hold the server's end back for ever.
+            command = [*uvicorn, "--timeout-graceful-shutdown", "5", f"{unit.module}.stream:app"]
+            yield self._spec(unit, "stream", after, command, self._healthz(unit, "stream"))
+        if unit.site:
+            yield self._spec(unit, "site", after, ["-m", unit.module], self._healthz(unit, "http"))
+
+    def _healthz(self, unit: Unit, kind: str) -> Probe:
+        return answers(self._ports.unit(unit, kind), "/healthz")
+
+    def _setup(self, unit: Unit, after: tuple[str, ...]) -> Spec:
+        command = (self._python, "-m", unit.module, "setup")
+        environment = env.for_process(self._settings, self._platform, unit, "setup")
+        name = f"{unit.name}-setup"
+        return Spec(name, command, environment, self._settings.root, lambda: False, after, once=True)
+
+    def _work(self, unit: Unit, after: tuple[str, ...]) -> Spec:
+        mark = self._settings.var / "ready" / f"{unit.name}-work"
+
+        def forget() -> None:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.unlink(missing_ok=True)
+
+        command = (self._python, "-m", unit.module, "work")
+        environment = env.for_process(self._settings, self._platform, unit, "work")
+        name = f"{unit.name}-work"
+        return Spec(name, command, environment, self._settings.root, appears(mark), after, before=forget)
+
+    def _spec(
+        self,
+        unit: Unit,
+        process: str,
+        after: tuple[str, ...],
+        arguments: list[str],
+        ready: Probe,
+        name: str = "",
+    ) -> Spec:
+        environment = env.for_process(self._settings, self._platform, unit, process)
+        command = (self._python, *arguments)
+        return Spec(name or f"{unit.name}-{process}", command, environment, self._settings.root, ready, after)
+
+
+def edge(settings: Settings, platform: Mapping[str, str]) -> Spec | None:
+    """nginx with the configuration that deploy/edge renders; None while this clone has no deploy/edge."""
+    if not (settings.root / "deploy" / "edge" / "render.py").is_file():
+        return None
+    # Debian keeps nginx in a folder that is not on every user's PATH.
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(nginx).exists():
+        raise Refusal("nginx is not installed; run: make install")
+    folder = settings.var / "edge"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    renderer = importlib.import_module("deploy.edge.render")
+    config = renderer.render(dict(platform), units.table(settings.root), folder)
+    # Any-address is an address to listen on, but none to connect to.
+    host = LOOPBACK if settings.bind in {"", "0.0.0.0", "::"} else settings.bind  # noqa: S104
+    return Spec(
+        name="edge",
+        command=(nginx, "-p", str(folder), "-c", str(config), "-g", "daemon off;"),
+        env=env.inherited(),
+        cwd=folder,
+        ready=listens(settings.edge_port, host),
+    )

@@ -1,0 +1,110 @@
+"""One supervised process: how it is started, known to be ready, and ended."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.probes import Probe
+
+_LOG_BYTES = 10 * 1024 * 1024
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to run. `ready` is asked until it says yes; a one-shot is ready when it has ended with status 0."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    ready: Probe
+    after: tuple[str, ...] = ()
+    once: bool = False
+    before: Callable[[], None] = field(default=_nothing)
+
+
+class Child:
+    """A running process in a process group of its own, so that Ctrl-C in the terminal reaches only us.
+
+    Only this group is ever signalled.
+    """
+
+    def __init__(self, spec: Spec, logs: Path) -> None:
+        self.spec = spec
+        self.log = logs / f"{spec.name}.log"
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, appending to its log; a log that has grown large is set aside first, one generation."""
+        self.spec.before()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                self.spec.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(self.spec.env),
+                cwd=self.spec.cwd,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int | None:
+        return self._popen.pid if self._popen else None
+
+    def status(self) -> int | None:
+        """The exit status; None while it runs (or before its start)."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def running(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    def terminate(self) -> None:
+        """Ask it to end. Only the leader is told: it knows best how to end its own children."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended within `seconds`."""
+        if self._popen is None:
+            return True
+        try:
+            self._popen.wait(max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End the whole group at once, and leave nothing of it behind."""
+        if self._popen is None:
+            return
+        kill_group(self._popen.pid)
+        self._popen.wait()
+
+    def last_words(self) -> str:
+        """The last line of its log, for the operator."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as handle:
+            handle.seek(max(0, self.log.stat().st_size - 4096))
+            lines = handle.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip()[:200] if lines else ""
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to the process group that `pid` leads; nothing when it is gone."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

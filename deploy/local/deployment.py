@@ -1,0 +1,114 @@
+"""One deployment on this machine, from its lock to its last process. `make run` and the tests both stand on this."""
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from deploy.local import applications, engines, env, gen, secretfiles, state, tls, units
+from deploy.local.cache import complete, tools
+from deploy.local.ports import Ports
+from deploy.local.say import Refusal
+from deploy.local.settings import Settings
+from deploy.local.supervisor import Supervisor
+
+_STATE_SECONDS = 0.5
+
+
+class Deployment:
+    """Starts, watches and ends all processes. Use as a context manager: leaving it ends everything."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        *,
+        which: tuple[str, ...] = engines.NAMES,
+        with_applications: bool = True,
+    ) -> None:
+        self.settings = settings
+        self._say = say
+        self._which = which
+        self._with_applications = with_applications
+        self._cleanup = contextlib.ExitStack()
+        self._closing = threading.Event()
+        self.env: dict[str, str] = {}
+        self.supervisor: Supervisor
+
+    def __enter__(self) -> "Deployment":
+        with contextlib.ExitStack() as cleanup:
+            cleanup.enter_context(state.locked(self.settings.var))
+            state.end_leftovers(self.settings.var)
+            self._prepare()
+            cleanup.callback(self._forget)
+            self.supervisor.start()
+            cleanup.callback(self.supervisor.stop)
+            writer = threading.Thread(target=self._keep_state, daemon=True)
+            writer.start()
+            cleanup.callback(self._stop_writing, writer)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def _prepare(self) -> None:
+        """Check all that can be checked, then write configurations; nothing is started before this has ended."""
+        settings, where = self.settings, tools()
+        if not complete(where.environment) or not complete(where.mongo):
+            raise Refusal("The tools are not installed yet; run: make install")
+        listed = units.load(settings.root)
+        present = tuple(unit for unit in listed if unit.exists(settings.root))
+        Ports(settings).check_free(present if self._with_applications else ())
+        for name in secretfiles.AT_START:
+            secretfiles.ensure(settings.secrets, name)
+        secretfiles.demo_key(settings.secrets, wanted=settings.demo)
+        tls.ensure(settings.tls)
+        self.env = env.shared(settings, where, listed)
+        specs = [engines.spec(name, settings, where) for name in self._which]
+        if self._with_applications:
+            for unit in listed:
+                if unit not in present:
+                    self._say(f"{unit.name} is left out: {unit.module} is not in this clone")
+            gen.generate(settings.root)
+            edge = applications.edge(settings, self.env)
+            specs += [edge] if edge else []
+            specs += applications.Applications(settings, where, self.env).specs(present, self._which)
+        self.supervisor = Supervisor(specs, settings.logs, self._say)
+
+    def run_once(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `python <arguments>` in the platform's environment, with our standard output."""
+        environment = {
+            **env.for_python(self.settings, self.env),
+            "TONGBAN_SERVICE": "demo",
+            "TONGBAN_PROCESS": "demo",
+        }
+        command = [str(tools().python), *arguments]
+        return subprocess.Popen(command, env=environment, cwd=self.settings.root, start_new_session=True)
+
+    def _state(self) -> dict[str, Any]:
+        listed = units.load(self.settings.root)
+        return {
+            "ready": not self.supervisor.not_ready(),
+            "url": self.settings.public_url,
+            "ca": str(self.settings.tls / "ca.crt"),
+            "ports": Ports(self.settings).listening(listed),
+            "env": self.env,
+        }
+
+    def _keep_state(self) -> None:
+        written = None
+        while not self._closing.is_set():
+            current = (self._state(), self.supervisor.pids())
+            if current != written:
+                state.write(self.settings.var, *current)
+                written = current
+            self._closing.wait(_STATE_SECONDS)
+
+    def _stop_writing(self, writer: threading.Thread) -> None:
+        self._closing.set()
+        writer.join()
+
+    def _forget(self) -> None:
+        (self.settings.var / state.STATE).unlink(missing_ok=True)

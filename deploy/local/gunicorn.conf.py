@@ -1,0 +1,19 @@
+"""gunicorn for pages and for the gateway. Every page waits for gRPC, so threads; no preload, because gRPC
+channels must be made after the fork."""
+
+import os
+
+bind = os.environ["TONGBAN_HTTP"]
+worker_class = "gthread"
+workers = int(os.environ.get("TONGBAN_WEB_WORKERS", "1"))
+threads = 8
+timeout = 60
+graceful_timeout = 10
+# Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.
+keepalive = 75
+# The edge sets X-Forwarded-Proto; nobody else can connect.
+forwarded_allow_ips = "127.0.0.1"
+proc_name = f"tongban-{os.environ['TONGBAN_SERVICE']}"
+errorlog = "-"
+# By default all masters of a user share one socket in the home folder, which no two deployments can.
+control_socket_disable = True

@@ -1,0 +1,72 @@
+"""The list of units, read from deploy/units.toml and checked.
+
+Everything that depends on which services exist is derived from here.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.local.say import Refusal
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_KEYS = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One table of units.toml."""
+
+    name: str
+    index: int
+    module: str
+    grpc: int = 0
+    work: bool = False
+    pages: bool = False
+    web: bool = False
+    stream: bool = False
+    setup: bool = False
+    site: str = ""
+    path: str = ""
+
+    @property
+    def http(self) -> bool:
+        """Whether it has an HTTP server beside a possible stream."""
+        return self.pages or self.web or bool(self.site)
+
+    def exists(self, root: Path) -> bool:
+        """Whether this clone has the unit's code: a package or, for a site, perhaps a single module."""
+        path = root.joinpath(*self.module.split("."))
+        return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def table(root: Path) -> dict[str, dict[str, Any]]:
+    """units.toml as it stands, for those who render something from it."""
+    file = root / "deploy" / "units.toml"
+    try:
+        return tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as problem:
+        raise Refusal(f"{file} cannot be read ({problem}); correct it and run again.") from problem
+
+
+def load(root: Path) -> tuple[Unit, ...]:
+    """All units in the order of the file, whether their code is there or not: a unit's ports depend on its place."""
+    return tuple(_unit(name, index, entry) for index, (name, entry) in enumerate(table(root).items()))
+
+
+def _unit(name: str, index: int, entry: Any) -> Unit:
+    if not isinstance(entry, dict):
+        raise Refusal(f"deploy/units.toml: {name} stands outside of any unit's table; move it into one.")
+    if not _NAME.fullmatch(name):
+        raise Refusal(f"deploy/units.toml: the unit name {name!r} may hold small letters, digits and _ only.")
+    unknown = set(entry) - _KEYS
+    if unknown:
+        raise Refusal(f"deploy/units.toml: [{name}] has the unknown key {sorted(unknown)[0]!r}; remove it.")
+    unit = Unit(name=name, index=index, **{"module": f"services.{name}", **entry})
+    if sum((unit.pages, unit.web, bool(unit.site))) > 1:
+        raise Refusal(f"deploy/units.toml: [{name}] may have only one of pages, web and site.")
+    if unit.pages != bool(unit.path):
+        raise Refusal(f"deploy/units.toml: [{name}] needs both pages and path, or neither.")
+    return unit

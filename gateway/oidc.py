@@ -1,0 +1,160 @@
+"""The OpenID Connect protocol with Keycloak: what is sent and how each answer is checked.
+
+Browser addresses are built from the public URL, calls of our own go to the internal one. No discovery document is followed, so that
+nothing on the network can tell the gateway another endpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import jwt
+
+from chassis.errors import NotSignedIn, Unavailable
+from chassis.identity import LEEWAY, Verifier
+from chassis.settings import Settings
+
+CLIENT = "gateway"
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the token endpoint gave out. `access_until` is in seconds of time.time()."""
+
+    access: str
+    refresh: str
+    access_until: float
+    identity: str = ""
+
+
+class Refused(Exception):
+    """Keycloak refused a code or a refresh token: the login is over, or never was."""
+
+
+def _unavailable(problem: Exception) -> Unavailable:
+    return Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem))
+
+
+def _refused(why: str) -> NotSignedIn:
+    return NotSignedIn("NOT_SIGNED_IN", "登录未完成，请重新登录。", f"Not signed in: {why}.")
+
+
+class Oidc:
+    """The client `gateway` of our realm."""
+
+    def __init__(self, settings: Settings, verifier: Verifier) -> None:
+        self._settings = settings
+        self._verifier = verifier
+        self._protocol = f"{settings.realm_url}/protocol/openid-connect"
+        self._http = httpx.Client(timeout=8, auth=(CLIENT, settings.secret("gateway-client-secret")))
+        self.redirect_uri = f"{settings.public_url}/auth/callback"
+
+    def authorize_url(self, state: str, nonce: str, code_verifier: str, *, fresh: bool = False) -> str:
+        """Where the browser goes to log in; `fresh` asks for the password again."""
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {
+            "response_type": "code", "client_id": CLIENT, "redirect_uri": self.redirect_uri, "scope": "openid",
+            "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
+        }  # fmt: skip
+        if fresh:
+            query["prompt"] = "login"
+        return f"{self._settings.issuer}/protocol/openid-connect/auth?{urlencode(query)}"
+
+    def exchange(self, code: str, code_verifier: str) -> Tokens:
+        """The tokens for a code.
+
+        Raises Refused, Unavailable.
+        """
+        return self._token(
+            grant_type="authorization_code", code=code, redirect_uri=self.redirect_uri, code_verifier=code_verifier
+        )
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """New tokens; the old refresh token is dead afterwards.
+
+        Raises Refused, Unavailable.
+        """
+        return self._token(grant_type="refresh_token", refresh_token=refresh_token)
+
+    def end(self, refresh_token: str) -> None:
+        """End the Keycloak session.
+
+        Raises Unavailable; a session that is gone already is no error.
+        """
+        self._post("logout", {"refresh_token": refresh_token})
+
+    def check_id_token(self, token: str, nonce: str) -> dict[str, Any]:
+        """The claims of an ID token that answers our login.
+
+        Raises NotSignedIn, Unavailable.
+        """
+        claims = self._claims(token, ["exp", "iat", "iss", "aud", "sub", "nonce"])
+        if claims.get("typ") != "ID" or claims["nonce"] != nonce or claims.get("azp", CLIENT) != CLIENT:
+            raise _refused("this ID token answers another login")
+        return claims
+
+    def check_logout_token(self, token: str) -> dict[str, Any]:
+        """The claims of a back-channel logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6), but for its `jti`.
+
+        Raises NotSignedIn, Unavailable.
+        """
+        claims = self._claims(token, ["exp", "iat", "iss", "aud", "jti"])
+        events = claims.get("events")
+        if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+            raise _refused("not a logout token")
+        if "nonce" in claims or not isinstance(claims.get("sid"), str) or not isinstance(claims["jti"], str):
+            raise _refused("not a logout token of a session")
+        return claims
+
+    def _claims(self, token: str, required: list[str]) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
+                raise _refused("wrong algorithm")
+            key = self._verifier._key(header["kid"])  # noqa: SLF001 - one cache of keys for all kinds of tokens
+            claims = jwt.decode(
+                token, key.key, algorithms=["RS256"], audience=CLIENT, issuer=self._settings.issuer,
+                leeway=LEEWAY, options={"require": required},
+            )  # fmt: skip
+        except (jwt.InvalidTokenError, ValueError, TypeError) as problem:
+            raise _refused(type(problem).__name__) from problem
+        return dict(claims)
+
+    def _token(self, **form: str) -> Tokens:
+        started = time.time()
+        answer = self._post("token", form).json()
+        return Tokens(
+            access=answer["access_token"],
+            refresh=answer["refresh_token"],
+            access_until=started + float(answer["expires_in"]),
+            identity=answer.get("id_token", ""),
+        )
+
+    def _post(self, endpoint: str, form: dict[str, str]) -> httpx.Response:
+        try:
+            reply = self._http.post(f"{self._protocol}/{endpoint}", data=form)
+        except httpx.HTTPError as problem:
+            raise _unavailable(problem) from problem
+        if reply.status_code in (400, 401, 403) and endpoint == "token":
+            error = _error_of(reply)
+            # A wrong client secret is the operator's mistake and must not log everybody out.
+            if error in ("invalid_grant", "session_not_active"):
+                raise Refused(error)
+            raise _unavailable(RuntimeError(f"{endpoint}: {reply.status_code} {error}"))
+        if reply.status_code >= 500:
+            raise _unavailable(RuntimeError(f"{endpoint}: {reply.status_code}"))
+        return reply
+
+
+def _error_of(reply: httpx.Response) -> str:
+    try:
+        return str(reply.json().get("error", ""))
+    except (ValueError, AttributeError):
+        return ""

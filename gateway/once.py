@@ -1,0 +1,31 @@
+"""Things that may happen once: a state, a ticket, a logout token."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+
+from chassis.store import Store
+
+
+class Once:
+    """Remembers what was used, over all processes."""
+
+    def __init__(self, store: Store) -> None:
+        self._used = store.collection("used")
+
+    def first(self, name: str, seconds: float) -> bool:
+        """Whether `name` is used for the first time. It is remembered for `seconds` at least."""
+        mine = uuid.uuid4().hex
+        key = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+        return self._used.claim(key, mine, until=time.time() + seconds) == mine
+
+    def sweep(self) -> int:
+        """Forget what nobody can present any more; returns how many."""
+        now, gone = time.time(), 0
+        for record in list(self._used.scan()):
+            if record["until"] < now:
+                self._used.remove(record["_id"])
+                gone += 1
+        return gone

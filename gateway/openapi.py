@@ -1,0 +1,277 @@
+"""The OpenAPI 3.1 description of all routes, made from the same table that serves them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
+
+from gateway.problems import TITLES
+from gateway.routes import Route, Routes
+from gateway.strict_json import is_scalar
+
+_F = FieldDescriptor
+_SCALARS: dict[int, dict[str, Any]] = {
+    _F.TYPE_DOUBLE: {"type": "number", "format": "double"},
+    _F.TYPE_FLOAT: {"type": "number", "format": "float"},
+    _F.TYPE_BOOL: {"type": "boolean"},
+    _F.TYPE_STRING: {"type": "string"},
+    _F.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
+}
+_SCALARS |= {
+    kind: {"type": "integer", "format": "int32"}
+    for kind in (_F.TYPE_INT32, _F.TYPE_SINT32, _F.TYPE_SFIXED32, _F.TYPE_UINT32, _F.TYPE_FIXED32)
+}
+_SCALARS |= {
+    kind: {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,20}$"}
+    for kind in (_F.TYPE_INT64, _F.TYPE_SINT64, _F.TYPE_SFIXED64, _F.TYPE_UINT64, _F.TYPE_FIXED64)
+}
+_KNOWN: dict[str, dict[str, Any]] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Duration": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?s$"},
+    "google.protobuf.FieldMask": {"type": "string"},
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.Value": {},
+    "google.protobuf.ListValue": {"type": "array"},
+    "google.protobuf.Empty": {"type": "object"},
+}
+_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 422, 429, 500, 503, 504)
+
+
+def describe(routes: Routes, public_url: str, comments: Comments | None = None) -> dict[str, Any]:
+    """The whole description."""
+    book = _Book(comments or Comments())
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes.all:
+        paths.setdefault(route.template.openapi, {})[route.verb.lower()] = book.operation(route)
+    units = sorted({route.unit for route in routes.all})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "同办 开放接口",
+            "version": "v1",
+            "description": "字段名使用下划线命名；时间为 UTC（RFC 3339）；64 位整数以字符串表示。"
+            "写操作可带 Idempotency-Key，重复提交只生效一次；修改可带 If-Match，防止覆盖他人的更新。",
+        },
+        "servers": [{"url": public_url}],
+        "security": [{"session": []}, {"bearer": []}],
+        "tags": [{"name": unit} for unit in units],
+        "paths": paths,
+        "components": {
+            "schemas": {**book.schemas, "Problem": _problem()},
+            "responses": {str(status): _problem_response(status) for status in _PROBLEMS},
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-tongban"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }
+
+
+class Comments:
+    """The comments of the .proto files, when `make gen` left a descriptor set with them."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._texts: dict[str, str] = {}
+        if path is not None and path.is_file():
+            for file in descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes()).file:
+                self._read(file)
+
+    def of(self, full_name: str) -> str:
+        """The comment on a message, field, enum, value or method; '' without one."""
+        return self._texts.get(full_name, "")
+
+    def _read(self, file: descriptor_pb2.FileDescriptorProto) -> None:
+        for location in file.source_code_info.location:
+            text = (location.leading_comments or location.trailing_comments).strip()
+            name = _name_at(file, list(location.path)) if text else ""
+            if name:
+                self._texts[f"{file.package}.{name}"] = re.sub(r"\s*\n\s*", " ", text)
+
+
+def _name_at(file: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
+    """The name, below the package, of what a source path leads to; '' for anything but a named element."""
+    here: Any = file
+    names = []
+    while path:
+        if len(path) < 2:
+            return ""
+        number, index, *path = path
+        field = here.DESCRIPTOR.fields_by_number.get(number)
+        if field is None or not field.is_repeated or field.message_type is None:
+            return ""
+        here = getattr(here, field.name)[index]
+        if not hasattr(here, "name"):
+            return ""
+        names.append(here.name)
+    return ".".join(names)
+
+
+class _Book:
+    """Collects the schemas that operations refer to."""
+
+    def __init__(self, comments: Comments) -> None:
+        self._comments = comments
+        self.schemas: dict[str, Any] = {}
+        self._bindings: dict[str, int] = {}
+
+    def operation(self, route: Route) -> dict[str, Any]:
+        method = route.method
+        text = self._comments.of(method.full_name)
+        found: dict[str, Any] = {
+            "operationId": self._operation_id(route),
+            "tags": [route.unit],
+            "summary": text.split("。")[0].split(". ")[0] or _words(method.name),
+            "description": text,
+            "parameters": self._parameters(route),
+            "responses": {"200": self._answer(route)},
+        }
+        found["responses"] |= {str(status): {"$ref": f"#/components/responses/{status}"} for status in _PROBLEMS}
+        if route.body:
+            found["requestBody"] = {"required": True, "content": {"application/json": {"schema": self._body(route)}}}
+        return found
+
+    def _operation_id(self, route: Route) -> str:
+        method: MethodDescriptor = route.method
+        name = f"{route.unit}_{method.containing_service.name}_{method.name}"
+        # Further bindings of one method are told apart by their number.
+        self._bindings[name] = self._bindings.get(name, 0) + 1
+        return name if self._bindings[name] == 1 else f"{name}_{self._bindings[name]}"
+
+    def _parameters(self, route: Route) -> list[dict[str, Any]]:
+        message = route.method.input_type
+        bound = {variable.field for variable in route.template.variables}
+        found = [
+            {"name": name, "in": "path", "required": True, "schema": self._field(_leaf(message, name))} for name in sorted(bound)
+        ]
+        if route.body != "*":
+            for name, field in _query_fields(message, "", set()):
+                if name not in bound and name.split(".")[0] != route.body:
+                    entry = {"name": name, "in": "query", "schema": self._field(field)}
+                    if text := self._comments.of(field.full_name):
+                        entry["description"] = text
+                    found.append(entry)
+        if route.unsafe:
+            if route.has_field("request_id"):
+                found.append(_header("Idempotency-Key", "请求编号：相同编号只生效一次；缺省时自动生成。"))
+            if route.has_field("etag"):
+                found.append(_header("If-Match", "读取时得到的 ETag；内容已被更新则返回 412。"))
+            found.append(_header("X-CSRF-Token", "使用会话 Cookie 时必填，取自 /auth/me 的 csrf。"))
+        return found
+
+    def _body(self, route: Route) -> dict[str, Any]:
+        message = route.method.input_type
+        if route.body != "*":
+            return self._field(message.fields_by_name[route.body])
+        bound = {variable.field for variable in route.template.variables}
+        if not bound:
+            return self._ref(message)
+        return self._object(message, without=bound)
+
+    def _answer(self, route: Route) -> dict[str, Any]:
+        message = route.method.output_type
+        if route.streaming:
+            return {"description": "文件内容", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+        schema = self._field(message.fields_by_name[route.response_body]) if route.response_body else self._ref(message)
+        return {"description": "成功", "content": {"application/json": {"schema": schema}}}
+
+    def _ref(self, message: Descriptor) -> dict[str, Any]:
+        if message.full_name in _KNOWN:
+            return dict(_KNOWN[message.full_name])
+        name = message.full_name.removeprefix("tongban.")
+        if name not in self.schemas:
+            self.schemas[name] = {}  # Stands here while its own fields are described: messages may be recursive.
+            self.schemas[name] = self._object(message, without=set())
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _object(self, message: Descriptor, without: set[str]) -> dict[str, Any]:
+        fields = [field for field in message.fields if field.name not in without]
+        found: dict[str, Any] = {
+            "type": "object",
+            "properties": {field.name: self._described(field) for field in fields},
+            "additionalProperties": False,
+        }
+        if text := self._comments.of(message.full_name):
+            found["description"] = text
+        return found
+
+    def _described(self, field: FieldDescriptor) -> dict[str, Any]:
+        text = self._comments.of(field.full_name)
+        schema = self._field(field)
+        return {**schema, "description": text} if text else schema
+
+    def _field(self, field: FieldDescriptor) -> dict[str, Any]:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            value = field.message_type.fields_by_name["value"]
+            return {"type": "object", "additionalProperties": self._one(value)}
+        if field.is_repeated:
+            return {"type": "array", "items": self._one(field)}
+        return self._one(field)
+
+    def _one(self, field: FieldDescriptor) -> dict[str, Any]:
+        if field.enum_type is not None:
+            return self._enum(field.enum_type)
+        if field.message_type is not None:
+            return self._ref(field.message_type)
+        return dict(_SCALARS[field.type])
+
+    def _enum(self, enum: EnumDescriptor) -> dict[str, Any]:
+        name = enum.full_name.removeprefix("tongban.")
+        self.schemas.setdefault(name, {"type": "string", "enum": [value.name for value in enum.values]})
+        return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _leaf(message: Descriptor, path: str) -> FieldDescriptor:
+    *parents, last = path.split(".")
+    for name in parents:
+        message = message.fields_by_name[name].message_type
+    return message.fields_by_name[last]
+
+
+def _query_fields(message: Descriptor, prefix: str, above: set[str]) -> list[tuple[str, FieldDescriptor]]:
+    """Every parameter that transcode would accept; a message inside itself is left out."""
+    found: list[tuple[str, FieldDescriptor]] = []
+    for field in message.fields:
+        inner = field.message_type
+        if inner is None or is_scalar(inner):
+            found.append((prefix + field.name, field))
+        elif not field.is_repeated and inner.full_name not in above and not inner.full_name.startswith("google."):
+            found += _query_fields(inner, f"{prefix}{field.name}.", above | {message.full_name})
+    return found
+
+
+def _header(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def _problem() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "RFC 9457 错误说明",
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "可直接展示给用户的一句话"},
+            "reason": {"type": "string", "description": "稳定的错误代码，供程序判断"},
+            "request_id": {"type": "string", "description": "报告问题时请提供"},
+            "fields": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"field": text, "description": text}},
+            },
+        },
+        "required": ["type", "title", "status", "detail", "reason", "request_id"],
+    }
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": TITLES[status][0], "content": {"application/problem+json": {"schema": schema}}}

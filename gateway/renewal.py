@@ -1,0 +1,110 @@
+"""Keeps the tokens of a session fresh: once at a time, over all threads and processes, and ahead of their end.
+
+A refresh token works once, so two renewals at a time would end the login. Who writes `renewing` into the record first, renews; the others
+go on with the present access token or wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from chassis import log
+from chassis.errors import Conflict, Unavailable
+from chassis.store import Record
+from gateway.oidc import Refused, Tokens
+from gateway.sessions import Session, Sessions
+
+AT_ONCE = 10.0  # seconds before the end below which the caller waits for it
+LEASE = 20.0  # seconds after which a renewal that did not report is given up
+WAIT = 10.0  # seconds that a caller waits for somebody else's renewal
+_log = log.get(__name__)
+
+
+class Refresher(Protocol):
+    """What this module needs of oidc.Oidc."""
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """New tokens for old."""
+
+
+class _Busy(Exception):
+    """Somebody else renews this session, or has done so."""
+
+
+class Renewal:
+    """Hands out sessions whose access token is valid."""
+
+    def __init__(self, sessions: Sessions, oidc: Refresher) -> None:
+        self._sessions = sessions
+        self._oidc = oidc
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="renewal")
+        self._under_way: set[str] = set()
+        self._lock = threading.Lock()
+
+    def fresh(self, session: Session) -> Session | None:
+        """`session` with an access token that is valid now; None when the login is over or cannot be renewed."""
+        now = time.time()
+        if now < session.renew_at:
+            return session
+        if session.access_until - now > AT_ONCE:
+            self._later(session.key)
+            return session
+        return self._now(session.key)
+
+    def _later(self, key: str) -> None:
+        with self._lock:
+            if key in self._under_way:
+                return
+            self._under_way.add(key)
+
+        def job() -> None:
+            try:
+                self._now(key)
+            except Exception:
+                _log.exception("renewal failed")
+            finally:
+                with self._lock:
+                    self._under_way.discard(key)
+
+        self._pool.submit(job)
+
+    def _now(self, key: str) -> Session | None:
+        until = time.monotonic() + WAIT
+        while True:
+            session = self._sessions.get(key, touch=False, believe=False)
+            if session is None or time.time() < session.renew_at:
+                return session
+            try:
+                mine = self._sessions.change(key, _lease)
+            except (_Busy, Conflict):
+                if session.access_until > time.time():
+                    return session
+                if time.monotonic() > until:
+                    return None
+                time.sleep(0.1)
+                continue
+            return self._renew(mine) if mine else None
+
+    def _renew(self, session: Session) -> Session | None:
+        try:
+            tokens = self._oidc.refresh(session.refresh)
+        except Refused:
+            _log.info("login over", person=session.person)
+            self._sessions.forget(session.key)
+            return None
+        except Unavailable as problem:
+            # The identity provider is away: who is logged in works on until the access token ends.
+            _log.warning("renewal impossible", problem=str(problem))
+            self._sessions.change(session.key, lambda record: record.update(renewing=0.0))
+            return session if session.access_until > time.time() else None
+        return self._sessions.put_tokens(session.key, tokens)
+
+
+def _lease(record: Record) -> None:
+    now = time.time()
+    if record["renewing"] > now or record["renew_at"] > now:
+        raise _Busy
+    record["renewing"] = now + LEASE

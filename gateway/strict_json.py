@@ -1,0 +1,187 @@
+"""JSON of strangers → a message, without any leniency.
+
+Refused: duplicate keys, NaN and Infinity, lone surrogates, NUL, depth over 64, unknown fields, camelCase aliases, a value of another kind
+than the field's, and keys of maps that mean something to MongoDB. Each refusal names its field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from chassis.errors import InvalidInput
+
+MAX_DEPTH = 64
+_BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
+_OPERATOR = re.compile(r"^\$|[.\x00]")
+# Messages whose JSON form is a scalar or free form; json_format checks these itself.
+_SCALAR_MESSAGES = frozenset(
+    f"google.protobuf.{name}"
+    for name in (
+        "Timestamp", "Duration", "FieldMask", "BoolValue", "StringValue", "BytesValue", "Int32Value",
+        "Int64Value", "UInt32Value", "UInt64Value", "FloatValue", "DoubleValue",
+    )
+)  # fmt: skip
+_FREE_MESSAGES = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
+
+_F = FieldDescriptor
+_INTEGERS = frozenset({_F.CPPTYPE_INT32, _F.CPPTYPE_INT64, _F.CPPTYPE_UINT32, _F.CPPTYPE_UINT64})
+_FLOATS = frozenset({_F.CPPTYPE_FLOAT, _F.CPPTYPE_DOUBLE})
+
+
+def bad_field(path: str, sentence: str) -> InvalidInput:
+    """The refusal of one field."""
+    return InvalidInput("INVALID_INPUT", f"{path or '请求体'}：{sentence}", f"Invalid: {path or 'body'}", {path: sentence})
+
+
+def loads(body: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises InvalidInput.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except InvalidInput:
+        raise
+    except RecursionError as problem:
+        raise bad_field("", f"嵌套超过 {MAX_DEPTH} 层") from problem
+    except (UnicodeDecodeError, ValueError) as problem:
+        raise bad_field("", "不是有效的 JSON") from problem
+
+
+def fill(message: Message, value: Any) -> None:
+    """Set the fields of `message` from a parsed JSON object.
+
+    Raises InvalidInput with the path of the first bad field.
+    """
+    _check_message(value, message.DESCRIPTOR, "", 0)
+    try:
+        json_format.ParseDict(value, message, max_recursion_depth=MAX_DEPTH + 1)
+    except json_format.ParseError as problem:
+        raise bad_field(_path_of(problem, message), "内容不符合字段的类型") from problem
+
+
+def is_scalar(message: Descriptor) -> bool:
+    """Whether a message is one value in JSON, such as a time."""
+    return message.full_name in _SCALAR_MESSAGES
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else ""
+        raise bad_field(clean(twice), "同一字段出现多次")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise bad_field("", f"不允许的数值 {name}")
+
+
+def clean(name: str) -> str:
+    """A stranger's field name as it may be repeated to them."""
+    return _BAD_CHARACTER.sub("\ufffd", name)[:100]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _check_message(value: Any, descriptor: Descriptor, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise bad_field(path[:200], f"嵌套超过 {MAX_DEPTH} 层")
+    if descriptor.full_name in _SCALAR_MESSAGES:
+        if isinstance(value, dict | list):
+            raise bad_field(path, "应为单个值")
+        _check_text(value, path)
+        return
+    if descriptor.full_name in _FREE_MESSAGES:
+        _check_free(value, path, depth)
+        return
+    if not isinstance(value, dict):
+        raise bad_field(path, "应为对象")
+    for name, item in value.items():
+        field = descriptor.fields_by_name.get(name)
+        if field is None:
+            raise bad_field(_join(path, clean(name)), "没有这个字段")
+        if item is not None:
+            _check_field(item, field, _join(path, name), depth)
+
+
+def _check_field(value: Any, field: FieldDescriptor, path: str, depth: int) -> None:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        if not isinstance(value, dict):
+            raise bad_field(path, "应为对象")
+        item_field = field.message_type.fields_by_name["value"]
+        for key, item in value.items():
+            _check_key(key, path)
+            _check_one(item, item_field, f"{path}.{key}", depth + 1)
+    elif field.is_repeated:
+        if not isinstance(value, list):
+            raise bad_field(path, "应为数组")
+        for index, item in enumerate(value):
+            _check_one(item, field, f"{path}[{index}]", depth + 1)
+    else:
+        _check_one(value, field, path, depth + 1)
+
+
+def _check_one(value: Any, field: FieldDescriptor, path: str, depth: int) -> None:
+    kind = field.cpp_type
+    if kind == _F.CPPTYPE_MESSAGE:
+        _check_message(value, field.message_type, path, depth)
+    elif kind == _F.CPPTYPE_STRING:
+        if not isinstance(value, str):
+            raise bad_field(path, "应为字符串")
+        _check_text(value, path)
+    elif kind == _F.CPPTYPE_BOOL:
+        if not isinstance(value, bool):
+            raise bad_field(path, "应为 true 或 false")
+    elif kind == _F.CPPTYPE_ENUM:
+        known = isinstance(value, str) and value in field.enum_type.values_by_name
+        if not known and not (isinstance(value, int) and value in field.enum_type.values_by_number):
+            raise bad_field(path, "不是允许的值")
+    elif kind in _INTEGERS:
+        # int64 travels as a string in JSON, because numbers of JavaScript are exact to 2^53 only.
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if not number and not (isinstance(value, str) and _INTEGER.fullmatch(value)):
+            raise bad_field(path, "应为整数")
+    elif kind in _FLOATS and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise bad_field(path, "应为数字")
+
+
+def _check_free(value: Any, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise bad_field(path[:200], f"嵌套超过 {MAX_DEPTH} 层")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_key(key, path)
+            _check_free(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_free(item, f"{path}[{index}]", depth + 1)
+    else:
+        _check_text(value, path)
+
+
+def _check_key(key: str, path: str) -> None:
+    if _OPERATOR.search(key) or _BAD_CHARACTER.search(key):
+        raise bad_field(_join(path, clean(key)), "不允许的键名")
+
+
+def _check_text(value: Any, path: str) -> None:
+    if isinstance(value, str) and _BAD_CHARACTER.search(value):
+        raise bad_field(path, "含有不允许的字符")
+
+
+def _path_of(problem: json_format.ParseError, message: Message) -> str:
+    """The field of which json_format complains; it says so only in its sentence."""
+    found = re.search(r"Failed to parse (\S+) field", str(problem))
+    name = found[1] if found else ""
+    return name if re.fullmatch(r"[A-Za-z0-9_.\[\]]{1,200}", name) else message.DESCRIPTOR.name

@@ -1,0 +1,76 @@
+"""The gateway's process for browsers and programs: sessions, the edge's questions, REST, the API's description.
+
+    gunicorn --worker-class gthread --threads 16 'gateway.web:app()'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from chassis import log, telemetry
+from chassis.health import Health
+from chassis.settings import Settings, settings
+from gateway import api_pages, auth_pages, edge_answers, edge_headers
+from gateway.api import BODY_BYTES, Api, failure, too_large
+from gateway.guard import Guard
+from gateway.parts import GatewayParts
+from gateway.routes import Routes, load
+from gateway.upstream import Upstream
+
+HERE = Path(__file__).parent
+_log = log.get(__name__)
+
+
+def app(given: Settings | None = None) -> Flask:
+    """The WSGI application; gunicorn calls this in each worker, after the fork."""
+    given = given or settings()
+    log.configure("gateway", given.process)
+    telemetry.start("gateway", given.process)
+    return create(GatewayParts(given), load())
+
+
+def create(parts: GatewayParts, routes: Routes) -> Flask:
+    """The application over these parts; tests bring their own."""
+    flask = Flask(__name__, template_folder=str(HERE / "templates"), static_folder=None)
+    flask.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, MAX_FORM_MEMORY_SIZE=1 << 20, MAX_FORM_PARTS=50)
+    guard = Guard(parts)
+
+    @flask.before_request
+    def begin() -> None:
+        g.request_id = edge_headers.request_id(request)
+
+    @flask.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.get("request_id", "")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    @flask.errorhandler(RequestEntityTooLarge)
+    def large(_error: RequestEntityTooLarge) -> Response:
+        return failure(too_large())
+
+    @flask.errorhandler(HTTPException)
+    def plain(error: HTTPException) -> Response:
+        return auth_pages.plain(error)
+
+    @flask.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        _log.error("unexpected", request_id=g.get("request_id", ""), exc_info=error)
+        return failure(auth_pages.internal(g.get("request_id", "")))
+
+    health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
+
+    @flask.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok\n" if health.serving() else "not ready\n", 200 if health.serving() else 503)
+
+    flask.register_blueprint(edge_answers.blueprint(parts, guard))
+    flask.register_blueprint(auth_pages.blueprint(parts, guard))
+    flask.register_blueprint(auth_pages.backchannel(parts))
+    flask.register_blueprint(api_pages.blueprint(routes, parts.settings.public_url))
+    flask.register_blueprint(Api(routes, Upstream(routes), guard).blueprint())
+    _log.info("gateway ready", routes=len(routes.all))
+    return flask

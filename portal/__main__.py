@@ -1,0 +1,38 @@
+"""python -m portal setup | serve | work"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.process import Parts, Service, main
+from chassis.repository import Repository
+from chassis.settings import text
+from portal import ending, rpc, setup
+from portal.directory.keeping import keep
+from portal.parts import PortalParts
+from portal.setup.demo_apps import enter_demo_apps
+
+
+def _setup(parts: Parts, _arguments: list[str]) -> int:
+    setup.run(parts.settings)
+    if text("DEMO") == "1":
+        enter_demo_apps(PortalParts(parts))
+    return 0
+
+
+def _repositories(parts: Parts) -> dict[str, Repository[Any]]:
+    own = PortalParts(parts)
+    return {repository.name: repository for repository in (own.apps, own.credential_records)}
+
+
+if __name__ == "__main__":
+    main(
+        Service(
+            name="portal",
+            who=rpc.WHO,
+            add=rpc.add,
+            repositories=_repositories,
+            background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
+            commands={"setup": _setup},
+        )
+    )

@@ -1,0 +1,56 @@
+"""AdministrationService over gRPC: proto ↔ command, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.deadletters import DeadLetters
+from chassis.errors import not_found
+from chassis.server import callers, request_of
+from portal.ending import receipts_of
+from portal.parts import PortalParts
+from tongban.portal.v1 import administration_pb2 as pb
+from tongban.portal.v1 import administration_pb2_grpc as api
+
+WHO = {
+    "ListDeadLetters": callers("system_administrator"),
+    "ReplayDeadLetter": callers("system_administrator"),
+    # A page that people see after they have signed out asks with the portal's own token.
+    "ListReceipts": callers("service:portal"),
+}
+MOST, USUAL = 200, 100
+
+
+class AdministrationRpc(api.AdministrationServiceServicer):
+    """Dead letters, and the receipts of ended logins."""
+
+    def __init__(self, parts: PortalParts) -> None:
+        self._parts = parts
+
+    def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _rpc: Any) -> pb.ListDeadLettersResponse:
+        answer = pb.ListDeadLettersResponse()
+        for letter in DeadLetters(self._parts.chassis.bus).listing(min(request.page_size or USUAL, MOST)):
+            message = answer.dead_letters.add(
+                sequence=letter.sequence,
+                subject=letter.subject,
+                consumer=letter.consumer,
+                reason=letter.reason,
+                event=letter.event,
+                size=letter.size,
+            )
+            if letter.time:
+                message.time.FromDatetime(letter.time)
+        return answer
+
+    def ReplayDeadLetter(self, request: pb.ReplayDeadLetterRequest, _rpc: Any) -> pb.ReplayDeadLetterResponse:
+        request_of(request)
+        DeadLetters(self._parts.chassis.bus).replay(request.sequence)
+        return pb.ReplayDeadLetterResponse()
+
+    def ListReceipts(self, request: pb.ListReceiptsRequest, _rpc: Any) -> pb.ListReceiptsResponse:
+        receipts = receipts_of(self._parts, request.receipt)
+        if receipts is None:
+            raise not_found("退出回执")
+        return pb.ListReceiptsResponse(
+            receipts=[pb.Receipt(name=one.name, sentence=one.sentence, good=one.good) for one in receipts]
+        )

@@ -1,0 +1,145 @@
+"""What can be done with the catalogue: list, save, remove, launch, test; and the platform's own entries in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+
+from chassis.aggregate import Request
+from chassis.errors import Exists, Forbidden, NotSignedIn, Unavailable, not_found
+from chassis.identity_types import Principal
+from chassis.repository import Repository
+from chassis.settings import text
+from portal.addresses import http_url
+from portal.connectors.signing_in import Report
+from portal.model import App
+from portal.parts import PortalParts
+from portal.probing import probe
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A service of the platform itself."""
+
+    id: str
+    name: str
+    icon: str
+    description: str
+    path: str
+
+    def refusal(self, principal: Principal) -> str:
+        """Why not, in Chinese; '' when nothing speaks against it."""
+        return "" if principal.posts else "管理员账号不办理业务"
+
+
+BUILT_IN = (
+    BuiltIn("documents", "公文", "document", "收文、发文、传阅与归档", "/documents/"),
+    BuiltIn("meetings", "会议", "meeting", "会议通知、回执与会议室预约", "/meetings/"),
+    BuiltIn("tasks", "督办", "task", "任务分派、催办与督查反馈", "/tasks/"),
+    BuiltIn("knowledge", "知识", "knowledge", "制度文件与工作资料查询", "/knowledge/"),
+)
+_BUILT_IN = {entry.id: entry for entry in BUILT_IN}
+
+
+def list_apps(apps: Repository[App]) -> list[App]:
+    """All systems which the catalogue holds, in their order."""
+    found = [app for app in apps.scan() if not app.removed]
+    return sorted(found, key=lambda app: (app.order, app.id))
+
+
+def get_app(apps: Repository[App], key: str) -> App:
+    """One system.
+
+    Raises NotFound, also for a removed one.
+    """
+    app = apps.get(key)
+    if app.removed:
+        raise not_found("应用")
+    return app
+
+
+def save_app(apps: Repository[App], wanted: App, request: Request) -> App:
+    """Enters a system into the catalogue (no etag) or changes it (with its etag).
+
+    Raises InvalidInput; Exists when the id is taken; Conflict.
+    """
+    wanted.check()
+    if wanted.id in _BUILT_IN:
+        raise Exists("APP_EXISTS", "该标识为平台自带服务，请换一个。", "Taken by the platform.")
+    present = apps.find(wanted.id)
+    if present is None:
+        return apps.add(wanted, request)
+    if not request.etag and not present.removed and not request.seen(present):
+        raise Exists("APP_EXISTS", "该标识已被其他应用使用，请换一个。", "This id is taken.")
+    return apps.change(wanted.id, request, lambda app: _copy(wanted, app))
+
+
+def _copy(wanted: App, app: App) -> None:
+    # Written on purpose field by field: revision and the memory of requests belong to the record. # check 20
+    app.name, app.icon, app.description, app.category = wanted.name, wanted.icon, wanted.description, wanted.category
+    app.audience, app.connector, app.probe, app.order = wanted.audience, wanted.connector, wanted.probe, wanted.order
+    app.removed = False
+
+
+def remove_app(apps: Repository[App], key: str, request: Request) -> None:
+    """Takes a system out of the catalogue; its record stays, so that its id means nothing else by accident."""
+
+    def step(app: App) -> None:
+        app.removed = True
+
+    apps.change(key, request, step)
+
+
+def launch(parts: PortalParts, key: str, principal: Principal, token: str) -> str:
+    """Where the browser must go to be inside the system.
+
+    Raises NotFound, Forbidden (with the reason), WrongState (credential missing or refused), Unavailable.
+    """
+    own = _BUILT_IN.get(key)
+    entry = own or get_app(parts.apps, key)
+    if refusal := entry.refusal(principal):
+        raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
+    if isinstance(entry, BuiltIn):
+        return entry.path
+    if entry.connector.kind == "bookmark":
+        return entry.connector.url
+    if entry.connector.kind == "form":
+        # Signed in before the browser goes there, so that a refusal is told on a page of ours.
+        parts.opening.jar(entry, principal)
+    ticket = _ticket(key, token)
+    base = httpx.URL(f"{parts.chassis.settings.public_url.partition(':')[0]}://{key}.{text('APPS_DOMAIN')}/.tongban/enter")
+    return str(base.copy_merge_params({"ticket": ticket, "next": entry.connector.start}))
+
+
+def _ticket(app: str, token: str) -> str:
+    """A one-time ticket of the gateway's for this person and system. Raises NotSignedIn, Unavailable."""
+    try:
+        reply = httpx.post(
+            f"{http_url('gateway')}/auth/app-ticket",
+            json={"app": app},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=5,
+            trust_env=False,
+        )
+    except httpx.HTTPError as problem:
+        raise Unavailable("GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", str(problem)) from problem
+    if reply.status_code == 401:
+        raise NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。", "The gateway knows no session for this token.")
+    if reply.status_code != 200:
+        raise Unavailable("GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", f"status {reply.status_code}")
+    return str(reply.json()["ticket"])
+
+
+def test_connector(parts: PortalParts, key: str, principal: Principal) -> tuple[bool, Report]:
+    """Tries a system's connector for this person, step by step.
+
+    Raises NotFound, Forbidden. What fails at the system itself is part of the report.
+    """
+    app = get_app(parts.apps, key)
+    keeper = "system_administrator" in principal.roles
+    if (refusal := app.refusal(principal)) and not keeper:
+        raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
+    if app.connector.kind == "form":
+        return parts.opening.test(app, principal)
+    return probe(parts.client, app, principal)

@@ -1,0 +1,105 @@
+"""The HTTP client for legacy systems: judged addresses only, no redirects by itself, no environment, everything bounded. # check 38, 40"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+from chassis.errors import TooMuch, Unavailable
+from portal.connectors.target import Target, judged_addresses
+
+CONNECT, READ, TOTAL = 4.0, 20.0, 120.0
+LARGEST = 256 << 20
+_AGENT = "Mozilla/5.0 (compatible; Tongban)"
+
+
+class _JudgedBackend(httpcore.SyncBackend):
+    """Connects to the address that was judged, never to a name, so that the name cannot change its meaning in between."""
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> httpcore.NetworkStream:
+        problem: Exception = Unavailable("APP_UNREACHABLE", "该系统暂时无法连接。", host)
+        for address in judged_addresses(host, port):
+            try:
+                return super().connect_tcp(address, port, timeout, **more)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
+                problem = failure
+        raise problem
+
+
+def client() -> httpx.Client:
+    """A client without cookies of its own that follows nothing and trusts nothing in the environment."""
+    transport = httpx.HTTPTransport(retries=0)
+    transport._pool = httpcore.ConnectionPool(  # noqa: SLF001 - httpx has no public way to choose the network backend
+        ssl_context=httpx.create_ssl_context(trust_env=False),
+        max_connections=200,
+        max_keepalive_connections=40,
+        keepalive_expiry=15,
+        network_backend=_JudgedBackend(),
+    )
+    return httpx.Client(
+        transport=transport,
+        timeout=httpx.Timeout(READ, connect=CONNECT),
+        follow_redirects=False,
+        trust_env=False,
+        headers={},
+    )
+
+
+def send(
+    http: httpx.Client, target: Target, method: str, path: str, headers: list[tuple[str, str]], body: Iterable[bytes] | bytes = b""
+) -> httpx.Response:
+    """One request to the target, whatever `path` says: it can name a path and a query and nothing else. The answer streams.
+
+    Raises Unavailable.
+    """
+    url = httpx.URL(target.origin).copy_with(raw_path=path.encode("latin-1"))
+    request = httpx.Request(method, url, headers=[("Host", target.authority), *headers], content=body)
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        del request.headers["transfer-encoding"]
+    try:
+        return http.send(request, stream=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        raise Unavailable("APP_UNREACHABLE", "该系统暂时无法访问，请稍后再试。", f"{target.origin}: {type(problem).__name__}") from problem
+
+
+def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOTAL) -> Iterator[bytes]:
+    """The raw body of an answer, at most so many bytes and for at most so long; the connection is given up beyond that.
+
+    Raises TooMuch, Unavailable.
+    """
+    end, size = time.monotonic() + seconds, 0
+    try:
+        for chunk in answer.iter_raw(65536):
+            size += len(chunk)
+            if size > largest or time.monotonic() > end:
+                raise TooMuch("APP_ANSWER_TOO_LARGE", "该系统返回的内容过大或过慢，已中止。", "Answer too large or too slow.")
+            yield chunk
+    except httpx.HTTPError as problem:
+        raise Unavailable("APP_UNREACHABLE", "该系统的响应中断，请稍后再试。", type(problem).__name__) from problem
+    finally:
+        answer.close()
+
+
+def read(answer: httpx.Response, largest: int) -> bytes:
+    """The decoded body of a small answer, such as a login page. Raises TooMuch, Unavailable."""
+    raw = b"".join(bounded(answer, largest, READ))
+    encoding = answer.headers.get("content-encoding", "identity").lower()
+    if encoding in ("identity", ""):
+        return raw
+    # We never ask for a compressed page, so one that comes so anyway is not read.
+    raise Unavailable("APP_ANSWER_UNREADABLE", "该系统返回了无法识别的压缩内容。", f"content-encoding {encoding}")
+
+
+def usual_headers(target: Target) -> list[tuple[str, str]]:
+    """What the portal sends when it signs in by itself."""
+    return [
+        ("User-Agent", _AGENT),
+        ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("Accept-Language", "zh-CN,zh;q=0.9"),
+        ("Accept-Encoding", "identity"),
+        ("Referer", f"{target.origin}/"),
+    ]

@@ -1,0 +1,192 @@
+"""The proxy of legacy systems, as WSGI: `/_apps/<app>/<path>` for requests that the edge took in at <app>.<apps domain>.
+
+The person is known by the access token, the system by the edge's header, and both must fit the host in the request: on the
+platform's own host nothing of a legacy system is ever served, for its scripts would run as ours.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from chassis import log
+from chassis.errors import Forbidden, NotFound, TongbanError, TooMuch, Unavailable, not_found
+from chassis.identity_types import Principal
+from portal.connectors import headers, http
+from portal.connectors.jar import Jar
+from portal.connectors.opening import Opening
+from portal.model import App
+
+PREFIX = "/_apps/"
+LARGEST_UPLOAD = 64 << 20
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_METHODS = _UNSAFE | {"GET", "HEAD", "OPTIONS"}
+_PATH = re.compile(r"/_apps/([a-z0-9-]{1,32})(/[^#]*)?\Z")
+_log = log.get(__name__)
+
+Start = Callable[..., Any]
+
+
+class Proxy:
+    """The WSGI program. find: app id → record; verify: token → principal."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        find: Callable[[str], App | None],
+        verify: Callable[[str], Principal],
+        apps_domain: str,
+        public_url: str,
+    ) -> None:
+        self._opening = opening
+        self._find = find
+        self._verify = verify
+        self._domain = apps_domain
+        self._public = public_url
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        try:
+            app, principal, path = self._admit(environ)
+            return self._pass(environ, start, app, principal, path)
+        except TongbanError as problem:
+            _log.info("proxy refused", reason=problem.reason, path=environ.get("PATH_INFO", ""))
+            return self._sorry(start, problem)
+
+    def _admit(self, environ: dict[str, Any]) -> tuple[App, Principal, str]:
+        # The raw path, so that what is encoded stays encoded on its way through.
+        raw = environ.get("RAW_URI") or environ["PATH_INFO"] + (
+            f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+        )
+        found = _PATH.match(raw)
+        if found is None or not raw.isascii() or not raw.isprintable():
+            raise not_found("页面")
+        name, path = found.group(1), found.group(2) or "/"
+        host = environ.get("HTTP_HOST", "").lower()
+        if environ.get("HTTP_X_TONGBAN_APP") != name or host != f"{name}.{self._domain}".lower():
+            raise not_found("页面")
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        principal = self._verify(token if scheme.lower() == "bearer" else "")
+        app = self._find(name)
+        if app is None or app.connector.kind not in ("header", "form"):
+            raise not_found("应用")
+        if refusal := app.refusal(principal):
+            raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
+        self._check_method(environ, host)
+        return app, principal, path
+
+    def _check_method(self, environ: dict[str, Any], host: str) -> None:
+        method = environ["REQUEST_METHOD"]
+        if method not in _METHODS:
+            raise Forbidden("METHOD_REFUSED", "不支持该请求方式。", "This method is not passed on.")
+        if method in _UNSAFE:
+            # Old systems rarely defend against forged requests, so they are stopped here: only their own pages may send.
+            origin, site = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
+            if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc.lower() != host):
+                raise Forbidden("FOREIGN_REQUEST", "该请求来自其他网站，已拒绝。", "A foreign page sent this.")
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
+            raise TooMuch("UPLOAD_TOO_LARGE", "上传的内容超过64MB。", "The upload is too large.")
+
+    def _pass(
+        self, environ: dict[str, Any], start: Start, app: App, principal: Principal, path: str
+    ) -> Iterable[bytes]:
+        form = app.connector.kind == "form"
+        jar = self._opening.jar(app, principal) if form else self._jar(app, principal)
+        answer = self._send(environ, app, principal, path, jar)
+        if form and self._lost(answer, app, path):
+            answer.close()
+            jar = self._opening.renew(app, principal, jar)
+            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+                # The body has gone and the old session did not take it; the person sends it again from a fresh page.
+                raise Unavailable("SESSION_RENEWED", "该系统的会话已过期并已重新登录，请返回上一页重新提交。", "Signed in anew.")
+            answer = self._send(environ, app, principal, path, jar)
+            if self._lost(answer, app, path):
+                answer.close()
+                raise Unavailable("APP_KEEPS_ASKING", "该系统反复要求登录，请联系系统管理员检查接入设置。", "Asks again.")
+        cookies = answer.headers.get_list("set-cookie")
+        if cookies:
+            self._opening.jars.take(principal.session, app.id, cookies, app.connector.target.host, path)
+        down = headers.downward(answer.headers.multi_items(), app.connector.target, path)
+        start(f"{answer.status_code} {answer.reason_phrase or 'Answer'}", down)
+        return _streamed(answer)
+
+    def _jar(self, app: App, principal: Principal) -> Jar:
+        return self._opening.jars.load(principal.session, app.id) or Jar()
+
+    def _send(
+        self, environ: dict[str, Any], app: App, principal: Principal, path: str, jar: Jar
+    ) -> httpx.Response:
+        target = app.connector.target
+        cookies = jar.header(path, secure=target.scheme == "https")
+        identity = headers.identity_header(app.connector, principal)
+        up = headers.upward(_given(environ), target, cookies, identity)
+        method = environ["REQUEST_METHOD"]
+        return http.send(self._opening.client, target, method, path, up, _body(environ))
+
+    def _lost(self, answer: httpx.Response, app: App, path: str) -> bool:
+        """Whether the answer says that the legacy session is over: 401, or being sent to the login page."""
+        if answer.status_code == 401:
+            return True
+        login = urlsplit(app.connector.form.login_path).path
+        if answer.status_code in (301, 302, 303, 307):
+            there = headers.relocated(answer.headers.get("location", ""), app.connector.target, path)
+            return urlsplit(there).path == login
+        return False
+
+    def _sorry(self, start: Start, problem: TongbanError) -> Iterable[bytes]:
+        status = {"NOT_FOUND": "404 Not Found", "NOT_SIGNED_IN": "401 Unauthorized"}.get(problem.reason, "")
+        if not status:
+            kinds = {Forbidden: "403 Forbidden", TooMuch: "413 Content Too Large", NotFound: "404 Not Found", Unavailable: "502 Bad Gateway"}
+            status = kinds.get(type(problem), "409 Conflict")
+        body = _SORRY.format(sentence=html.escape(problem.zh), home=html.escape(self._public)).encode()
+        start(
+            status,
+            [
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Content-Security-Policy", "default-src 'none'"),
+            ],
+        )
+        return [body]
+
+
+_SORRY = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>应用暂时无法打开</title><h1>应用暂时无法打开</h1><p>{sentence}</p>
+<p><a href="{home}/apps">返回同办应用中心</a></p></html>"""
+
+
+def _given(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The browser's headers. WSGI has made _ of every -, and the edge lets no header with a _ of its own through."""
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            yield key[5:].replace("_", "-").title(), value
+    for key, name in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
+        if environ.get(key):
+            yield name, environ[key]
+
+
+def _body(environ: dict[str, Any]) -> Iterable[bytes]:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    return _chunks(environ["wsgi.input"], length) if length else b""
+
+
+def _chunks(stream: Any, left: int) -> Iterator[bytes]:
+    while left > 0 and (chunk := stream.read(min(left, 65536))):
+        left -= len(chunk)
+        yield chunk
+
+
+def _streamed(answer: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from http.bounded(answer)
+    except TongbanError as problem:
+        # The status has gone out already. Breaking off leaves the browser with an incomplete answer, which is what it is.
+        _log.warning("answer broken off", reason=problem.reason, detail=problem.en)
+        raise ConnectionAbortedError(problem.reason) from problem

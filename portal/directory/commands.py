@@ -1,0 +1,112 @@
+"""What can be done to the directory: save units, save people, make the bucket equal to Keycloak."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from keycloak import KeycloakAdmin
+
+from portal.directory import users
+from portal.directory.groups import Group, read_groups, save_group
+from portal.directory.rules import check_people, check_units
+from portal.keycloak import realm_call
+from tongban.portal.v1.directory_pb2 import Person, Unit
+
+# Keycloak's own work is what takes time; more threads than this only wait for its database.
+_THREADS = 4
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Saved(Generic[T]):
+    """What a call to save has done; `things` in the order they came in."""
+
+    created: int
+    changed: int
+    things: list[T]
+
+
+def save_units(admin: KeycloakAdmin, units: list[Unit]) -> Saved[Unit]:
+    """Creates or changes units, parents first.
+
+    Raises InvalidInput (nothing is changed), Unavailable.
+    """
+    groups = read_groups(admin)
+    ordered = check_units(units, {key: group.unit for key, group in groups.items()})
+    outcomes = [save_group(admin, unit, groups) for unit in ordered]
+    return Saved(outcomes.count("created"), outcomes.count("changed"), units)
+
+
+def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) -> Saved[Person]:
+    """Creates or changes people by their username. `temporary`: an initial password must be changed at the first sign-in.
+
+    Repeating a call has no second effect. An existing person's password is never touched. Who loses a right is signed out
+    everywhere. Raises InvalidInput (nothing is changed), Unavailable (those before it are saved; repeat the call).
+    """
+    groups = read_groups(admin)
+    check_people(people, groups)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = list(threads.map(lambda person: users.find_user(admin, person.username), people))
+        new = [person for person, user in zip(people, found, strict=True) if user is None]
+        ids = _create(admin, new, groups, temporary=temporary)
+        known = [(person, user) for person, user in zip(people, found, strict=True) if user is not None]
+        changes = list(threads.map(lambda pair: _change(admin, *pair, groups), known))
+    ids |= {user["username"]: user["id"] for _, user in known}
+    return Saved(len(new), sum(changes), [_saved(person, ids[person.username]) for person in people])
+
+
+def _create(
+    admin: KeycloakAdmin, people: list[Person], groups: dict[str, Group], *, temporary: bool
+) -> dict[str, str]:
+    """Brings new people in by one call (one transaction of Keycloak's); returns username → id."""
+    if not people:
+        return {}
+    records = [users.user_of(person, groups, temporary=temporary) for person in people]
+    answer = admin.partial_import_realm(
+        admin.connection.realm_name, {"ifResourceExists": "SKIP", "users": records}
+    )
+    return {result["resourceName"]: result["id"] for result in answer["results"]}
+
+
+def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: dict[str, Group]) -> bool:
+    """Brings one existing person to the wanted state; whether anything had to be changed."""
+    identity = user["id"]
+    before = users.person_of(user, users.roles_of(admin, identity))
+    after = _saved(person, identity)
+    # Membership in groups is compared with what Keycloak holds, since it may have been changed by hand there.
+    member = {group["id"] for group in realm_call(admin, "get", f"users/{identity}/groups", max=1000)}
+    wanted = {groups[unit].id for unit in users.units_of(person)}
+    if before == after and member == wanted:
+        return False
+    realm_call(admin, "put", f"users/{identity}", data=json.dumps(users.changed_user(user, person)))
+    for group in wanted - member:
+        realm_call(admin, "put", f"users/{identity}/groups/{group}", data="{}")
+    for group in member - wanted:
+        realm_call(admin, "delete", f"users/{identity}/groups/{group}")
+    _change_roles(admin, identity, set(before.roles), set(after.roles))
+    if users.loses_rights(before, after):
+        realm_call(admin, "post", f"users/{identity}/logout", data="{}")
+    return True
+
+
+def _change_roles(admin: KeycloakAdmin, identity: str, before: set[str], after: set[str]) -> None:
+    # Taken away first, so that nobody ever holds two.
+    for role in before - after:
+        admin.delete_realm_roles_of_user(identity, [admin.get_realm_role(role)])
+    for role in after - before:
+        admin.assign_realm_roles(identity, [admin.get_realm_role(role)])
+
+
+def _saved(person: Person, identity: str) -> Person:
+    copy = Person()
+    copy.CopyFrom(person)
+    copy.person = identity
+    copy.name = person.name.strip()
+    copy.ClearField("initial_password")
+    return copy
+

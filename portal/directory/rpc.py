@@ -1,0 +1,81 @@
+"""DirectoryService over gRPC: proto ↔ command, and nothing else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from keycloak import KeycloakAdmin
+
+from chassis import context
+from chassis.directory import Directory
+from chassis.errors import Unavailable
+from chassis.process import Parts
+from chassis.server import callers, request_of
+from chassis.settings import text
+from portal.directory import bucket, commands, queries
+from portal.keycloak import portal_admin
+from tongban.portal.v1 import directory_pb2 as pb
+from tongban.portal.v1 import directory_pb2_grpc as api
+
+_ANYONE = callers(
+    "person", "system_administrator", "security_administrator", "auditor",
+    "service:documents", "service:meetings", "service:tasks", "service:knowledge", "service:portal",
+)  # fmt: skip
+_KEEPERS = callers("system_administrator", "service:portal")
+
+WHO = {
+    "ListUnits": _ANYONE,
+    "SearchPeople": _ANYONE,
+    "SaveUnits": _KEEPERS,
+    "SavePeople": _KEEPERS,
+}
+
+_PATIENCE = 5.0
+_SECONDS = 20  # for the bucket to take in what was saved
+
+
+class DirectoryRpc(api.DirectoryServiceServicer):
+    """Units and people."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._directory = parts.directory  # asked for now, so that the copy is there before the first call
+        # Whoever demonstrates must be able to sign in as anybody without changing a password first.
+        self._temporary = text("DEMO") != "1"
+
+    @cached_property
+    def _admin(self) -> KeycloakAdmin:
+        return portal_admin(self._parts.settings)
+
+    def _copy(self) -> Directory:
+        """The copy of the bucket, once it is complete.
+
+        Raises Unavailable while the broker has not answered since this process began.
+        """
+        if not self._directory.ready.wait(min(_PATIENCE, context.current().left())):
+            raise Unavailable("DIRECTORY_NOT_READY", "通讯录正在装载，请稍后再试。", "The directory is still loading.")
+        return self._directory
+
+    def ListUnits(self, _request: pb.ListUnitsRequest, _rpc: Any) -> pb.ListUnitsResponse:
+        return pb.ListUnitsResponse(units=self._copy().units())
+
+    def SearchPeople(self, request: pb.SearchPeopleRequest, _rpc: Any) -> pb.SearchPeopleResponse:
+        people = queries.search_people(
+            self._copy(), request.words, request.unit, request.role, request.page_size
+        )
+        return pb.SearchPeopleResponse(people=people)
+
+    def SaveUnits(self, request: pb.SaveUnitsRequest, _rpc: Any) -> pb.SaveUnitsResponse:
+        request_of(request)
+        saved = commands.save_units(self._admin, list(request.units))
+        bus = self._parts.bus
+        bus.run(bucket.write(bus.bus, saved.things, []), _SECONDS)
+        return pb.SaveUnitsResponse(created=saved.created, changed=saved.changed)
+
+    def SavePeople(self, request: pb.SavePeopleRequest, _rpc: Any) -> pb.SavePeopleResponse:
+        request_of(request)
+        saved = commands.save_people(self._admin, list(request.people), temporary=self._temporary)
+        bus = self._parts.bus
+        bus.run(bucket.write(bus.bus, [], saved.things), _SECONDS)
+        return pb.SavePeopleResponse(created=saved.created, changed=saved.changed, people=saved.things)

@@ -1,0 +1,150 @@
+"""Administration: the catalogue's records and the dead letters. For system administrators; the services refuse everybody else."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, render_template, request
+from werkzeug.wrappers import Response
+
+from chassis.errors import TongbanError, forbidden
+from chassis.identity_types import SYSTEM_ROLES
+from chassis.web import form_errors, form_request_id, go
+from portal.pages import calls
+from tongban.portal.v1 import administration_pb2, directory_pb2
+from tongban.portal.v1 import apps_pb2 as pb
+
+views = Blueprint("administration", __name__, url_prefix="/administration")
+_FORM = ("login_path", "username_field", "password_field", "body", "digest", "success", "success_value", "logout_path")
+
+
+@views.before_request
+def admit() -> None:
+    """Only the three administrators see these pages at all."""
+    if not g.principal.roles & SYSTEM_ROLES:
+        raise forbidden("此页面仅供系统管理员使用。")
+
+
+@views.get("")
+def index() -> str:
+    return render_template("administration.html", nav="administration")
+
+
+@views.get("/apps")
+def apps() -> str:
+    _keeper()
+    found = [app for app in calls.apps().ListApps(pb.ListAppsRequest()).apps if not app.built_in]
+    return render_template("app_records.html", nav="administration", apps=found)
+
+
+@views.get("/apps/new")
+def new_app() -> str:
+    _keeper()
+    empty = pb.App(audience=["all"], connector=pb.Connector(kind="bookmark"), order=100)
+    return _edit(empty, new=True)
+
+
+@views.get("/apps/<key>")
+def edit_app(key: str) -> str:
+    _keeper()
+    return _edit(calls.apps().GetApp(pb.GetAppRequest(app=key)), new=False)
+
+
+@views.post("/apps/save")
+def save_app() -> Response | tuple[str, int]:
+    wanted, etag = _posted(), request.form.get("etag", "")
+    try:
+        saved = calls.apps().SaveApp(pb.SaveAppRequest(app=wanted, etag=etag, request_id=form_request_id()))
+    except TongbanError as problem:
+        fields = {_field(path): sentence for path, sentence in problem.fields.items()}
+        if not fields:
+            raise
+        form_errors(fields)
+        wanted.etag = etag
+        return _edit(wanted, new=not etag), 422
+    return go("/administration/apps", f"已保存“{saved.name}”")
+
+
+@views.post("/apps/<key>/remove")
+def remove_app(key: str) -> Response:
+    calls.apps().RemoveApp(
+        pb.RemoveAppRequest(app=key, etag=request.form.get("etag", ""), request_id=form_request_id())
+    )
+    return go("/administration/apps", "已下线该应用")
+
+
+@views.post("/apps/<key>/test")
+def test_app(key: str) -> str:
+    report = calls.apps().TestConnector(pb.TestConnectorRequest(app=key), seconds=14)
+    return render_template("app_report.html", report=report)
+
+
+@views.get("/dead-letters")
+def dead_letters() -> str:
+    _keeper()
+    answer = calls.administration().ListDeadLetters(administration_pb2.ListDeadLettersRequest())
+    return render_template("dead_letters.html", nav="administration", letters=answer.dead_letters)
+
+
+@views.post("/dead-letters/<int:sequence>/replay")
+def replay(sequence: int) -> Response:
+    calls.administration().ReplayDeadLetter(
+        administration_pb2.ReplayDeadLetterRequest(sequence=sequence, request_id=form_request_id())
+    )
+    return go("/administration/dead-letters", "已重新投递")
+
+
+def _keeper() -> None:
+    if "system_administrator" not in g.principal.roles:
+        raise forbidden("此页面仅供系统管理员使用。")
+
+
+def _edit(app: pb.App, *, new: bool) -> str:
+    units = calls.directory().ListUnits(directory_pb2.ListUnitsRequest()).units
+    everybody = "all" in app.audience
+    chosen = [token.split(":")[1] for token in app.audience if token.startswith("u:") and token.count(":") == 1]
+    special = [token for token in app.audience if token != "all" and token not in {f"u:{unit}" for unit in chosen}]
+    return render_template(
+        "app_record.html",
+        nav="administration",
+        app=app,
+        new=new,
+        units=units,
+        everybody=everybody,
+        chosen=chosen,
+        special=special,
+    )
+
+
+def _posted() -> pb.App:
+    """The record as the form states it."""
+    form = request.form
+    login = pb.FormLogin(**{name: form.get(name, "").strip() for name in _FORM})
+    for line in form.get("fields", "").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and name.strip():
+            login.fields[name.strip()] = value.strip()
+    audience = ["all"] if form.get("everybody") == "all" else [f"u:{unit}" for unit in form.getlist("units")]
+    audience += [token.strip() for token in form.get("special", "").split() if token.strip() != "all"]
+    order = form.get("order", "")
+    return pb.App(
+        app=form.get("app", "").strip(),
+        name=form.get("name", ""),
+        icon=form.get("icon", ""),
+        description=form.get("description", ""),
+        category=form.get("category", ""),
+        audience=audience,
+        connector=pb.Connector(
+            kind=form.get("kind", ""),
+            url=form.get("url", "").strip(),
+            header=form.get("header", "").strip(),
+            header_value=form.get("header_value", ""),
+            form=login if form.get("kind") == "form" else None,
+        ),
+        probe=form.get("probe", "").strip(),
+        order=int(order) if order.isdecimal() and len(order) < 7 else 0,
+    )
+
+
+def _field(path: str) -> str:
+    """The form's name for a field of the message: connector.form.login_path → login_path."""
+    name = path.rpartition(".")[2]
+    return {"audience": "special"}.get(name, name)

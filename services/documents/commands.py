@@ -1,0 +1,240 @@
+"""What people do with outgoing documents; one function each. Incoming ones are in incoming.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chassis import clock, log
+from chassis.aggregate import Request
+from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
+from chassis.identity_types import Principal
+from services.documents.access import access_document, known_people, known_units
+from services.documents.model.course import SYSTEM, Actor, Entry
+from services.documents.model.incoming import ENDED, Delivery
+from services.documents.model.numbering import Series, document_number, series_id
+from services.documents.model.outgoing import Document, Elements, FileRef
+from services.documents.paper import local, print_document
+from services.documents.repository import Desk
+
+_log = log.get(__name__)
+
+
+def create_document(desk: Desk, principal: Principal, request: Request, elements: Elements, unit: str) -> Document:
+    """起草: a new draft of the caller's."""
+    drafting = unit or principal.unit
+    if drafting not in principal.units:
+        raise forbidden("您不在所选的拟稿部门任职。")
+    issuing = desk.directory.organisation(drafting)
+    found = desk.directory.unit(issuing)
+    if found is None or not found.organ_code:
+        raise wrong_state("本单位尚未设置机关代字，不能发文，请联系系统管理员。", "UNIT_CANNOT_ISSUE", "The unit has no organ code.")
+    _check(desk, elements)
+    now = clock.now()
+    document = Document(
+        id=request.new_id(), elements=elements, issuing_unit=issuing, drafting_unit=drafting,
+        drafter=principal.person, created_at=now,
+    )  # fmt: skip
+    document.record(Actor.of(principal, drafting), "起草", now)
+    return _saved(desk, desk.documents.add(document, request))
+
+
+def update_document(desk: Desk, principal: Principal, request: Request, key: str, elements: Elements) -> Document:
+    """Change a draft."""
+    access_document(desk, principal, key)
+    _check(desk, elements)
+    return _changed(desk, key, request, lambda document: document.edit(principal, elements, desk.highest_level))
+
+
+def attach_file(
+    desk: Desk, principal: Principal, request: Request, key: str, name: str, media_type: str, parts: Iterable[bytes]
+) -> Document:
+    """Add a file to a draft. Rights are checked before a byte is kept."""
+    document = access_document(desk, principal, key)
+    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
+    document.attach(principal, probe)
+    stored = desk.files.put(parts)
+    file = FileRef(probe.name, probe.media_type, stored.digest, stored.size)
+    return _changed(desk, key, request, lambda document: document.attach(principal, file))
+
+
+def remove_file(desk: Desk, principal: Principal, request: Request, key: str, digest: str) -> Document:
+    """Take a file out of a draft."""
+    access_document(desk, principal, key)
+    return _changed(desk, key, request, lambda document: document.detach(principal, digest))
+
+
+def submit_document(
+    desk: Desk, principal: Principal, request: Request, key: str, reviewers: list[str], leader: str, opinion: str
+) -> Document:
+    """送审: a preview of the page is printed first, so that everybody reads what will be issued."""
+    document = access_document(desk, principal, key)
+    known_people(desk, reviewers, "reviewers")
+    if leader:
+        known_people(desk, [leader], "leader")
+        posts = desk.directory.person(leader).posts  # type: ignore[union-attr]
+        if not any(post.endswith(":leader") for post in posts):
+            raise invalid(leader="签发人须为单位领导。")
+    document.elements.complete()
+    preview = print_document(desk, document, "")
+    now = clock.now()
+    return _changed(desk, key, request, lambda fresh: fresh.submit(principal, reviewers, leader, preview, opinion, now))
+
+
+def review_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
+    """审核同意."""
+    access_document(desk, principal, key)
+    return _changed(desk, key, request, lambda document: document.review(principal, opinion, clock.now()))
+
+
+def return_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
+    """退回起草人."""
+    access_document(desk, principal, key)
+    return _changed(desk, key, request, lambda document: document.send_back(principal, reason, clock.now()))
+
+
+def sign_off_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
+    """签发. The number and the page follow at once; should they fail, the event lets them be made later."""
+    access_document(desk, principal, key)
+    signed = _changed(desk, key, request, lambda document: document.sign_off(principal, opinion, clock.now()))
+    try:
+        return _saved(desk, number_document(desk, key))
+    except TongbanError as problem:
+        _log.warning("numbering follows later", document=key, problem=str(problem))
+        return signed
+
+
+def number_document(desk: Desk, key: str) -> Document:
+    """编号、排版 of a signed document; safe to repeat and to run twice at the same time."""
+    document = desk.documents.get(key)
+    if document.state != "signed" or document.signed_at is None:
+        return document
+    unit = desk.directory.unit(document.issuing_unit)
+    if unit is None:
+        raise wrong_state("发文单位不在目录中。")
+    year = local_year(document)
+    number = document_number(unit.organ_code, year, give(desk, series_id(unit.organ_code, year), key))
+    holder = desk.numbers.claim(number, key)
+    if holder != key:
+        raise Exists("NUMBER_TAKEN", f"文号 {number} 已被占用。", "The number is taken.")
+    printed = print_document(desk, document, number)
+    at = clock.now()
+    return desk.documents.change(key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at))
+
+
+def give(desk: Desk, series: str, holder: str) -> int:
+    """The number of `holder` in a series; the series begins when it is first used."""
+    if desk.series.find(series) is None:
+        try:
+            desk.series.add(Series(id=series), Request(f"begin:{series}"))
+        except Exists:
+            _log.info("series begun by another", series=series)
+    # What counts is what was saved: a lost race may have tried another number first.
+    return desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder)).given[holder]
+
+
+def dispatch_document(desk: Desk, principal: Principal, request: Request, key: str, further: list[str]) -> Document:
+    """核发 to the addressees, the copies and further units."""
+    access_document(desk, principal, key)
+    known_units(desk, further, "units")
+    return _changed(desk, key, request, lambda document: document.dispatch(principal, further, clock.now()))
+
+
+def conclude_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
+    """办结 by the office although units have not finished."""
+    document = access_document(desk, principal, key)
+    if not principal.has_post(document.issuing_unit, "registrar"):
+        raise forbidden("只有发文单位的文书可以办结。")
+    actor = Actor.of(principal, document.issuing_unit)
+    return _changed(
+        desk, key, request, lambda fresh: fresh.conclude(actor, units_course(desk, fresh), reason, clock.now())
+    )
+
+
+def withdraw_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
+    """撤回作废 what is not signed."""
+    access_document(desk, principal, key)
+    return _changed(desk, key, request, lambda document: document.withdraw(principal, reason, clock.now()))
+
+
+def unit_ended(desk: Desk, request: Request, key: str, unit: str) -> None:
+    """One unit has finished; the matter ends with the last one."""
+
+    def step(document: Document) -> None:
+        if document.unit_ended(unit):
+            document.conclude(SYSTEM, units_course(desk, document), "各单位均已办结", clock.now())
+
+    desk.documents.change(key, request, step)
+
+
+def units_course(desk: Desk, document: Document) -> list[Entry]:
+    """What the issuing side files of the units' doings: the steps with their names and times, and the answers."""
+    lines: list[Entry] = []
+    for delivery in deliveries_of(desk, document):
+        for entry in delivery.course:
+            shown = entry.opinion if entry.action in ("答复", "退回来文单位", "催办", "重新发送", "同意退文") else ""
+            if entry.action != "来文":
+                lines.append(Entry(entry.time, entry.person, entry.unit or delivery.unit, entry.action, shown, entry.outcome))
+    return lines
+
+
+def deliveries_of(desk: Desk, document: Document) -> list[Delivery]:
+    """The deliveries of a document, in the order of dispatch."""
+    found = desk.deliveries.get_many(f"{document.id}|{unit}" for unit in document.units)
+    return [found[key] for unit in document.units if (key := f"{document.id}|{unit}") in found]
+
+
+def deliver(desk: Desk, request: Request, document: Document, unit: str) -> None:
+    """Put the document before one unit; repeating it does nothing."""
+    elements, at = document.elements, document.dispatched_at or clock.now()
+    copy = unit in elements.copies
+    delivery = Delivery(
+        id=f"{document.id}|{unit}", document=document.id, unit=unit, issuing_unit=document.issuing_unit,
+        title=elements.title, document_number=document.number, genre=elements.genre, urgency=elements.urgency,
+        level=elements.level, copy=copy, reply_required=elements.reply_required and not copy,
+        due_at=None if copy else elements.reply_by, sent_at=at,
+    )  # fmt: skip
+    sender = next((entry.person for entry in reversed(document.course) if entry.action == "核发"), "")
+    delivery.arrive(Actor(sender, document.issuing_unit), at)
+    desk.deliveries.add(delivery, request)
+
+
+def lapse(desk: Desk, request: Request, document: Document) -> None:
+    """The matter has ended: so it has with every unit."""
+    for delivery in deliveries_of(desk, document):
+        if delivery.state not in ENDED:
+            part = Request(f"{request.key}|{delivery.unit}")
+            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(clock.now()))
+
+
+def clean_name(name: str) -> str:
+    """A file's bare name, fit to be shown and to be offered for download.
+
+    Raises InvalidInput.
+    """
+    bare = name.replace("\\", "/").rpartition("/")[2].strip().strip(".")
+    bare = "".join(sign for sign in bare if sign.isprintable())
+    if not bare or len(bare) > 200:
+        raise invalid(file="文件名须为 1–200 字。")
+    return bare
+
+
+def local_year(document: Document) -> int:
+    """The year of the number: that of the signature, in Chinese time."""
+    assert document.signed_at is not None
+    return local(document.signed_at).year
+
+
+def _check(desk: Desk, elements: Elements) -> None:
+    elements.check(desk.highest_level)
+    known_units(desk, elements.addressees, "elements__addressees")
+    known_units(desk, elements.copies, "elements__copies")
+
+
+def _changed(desk: Desk, key: str, request: Request, step: Callable[[Document], Any]) -> Document:
+    return _saved(desk, desk.documents.change(key, request, step))
+
+
+def _saved(desk: Desk, document: Document) -> Document:
+    desk.registry.saw(document)
+    return document

@@ -1,0 +1,350 @@
+"""A delivery (收文): what one unit does with a document it received. Rules only, no I/O.
+
+sent → signed_for → registered → handling → answered → concluded; returned instead, with a reason, until it is passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chassis.errors import forbidden, invalid, wrong_state
+from chassis.identity_types import Principal
+from services.documents.model.course import SYSTEM, Actor, Entry, Matter, Urged, WorkItem, opinion_of
+from services.documents.model.outgoing import FILES, FileRef
+
+ENDED = ("concluded", "return_accepted")
+HANDLERS, READERS = 30, 100
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """The unit has come further; the issuing side is to know."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Filed:
+    """The unit's own matter has ended and is filed with the unit's course."""
+
+
+@dataclass
+class Reading:
+    """Somebody opened it."""
+
+    person: str
+    time: datetime
+
+
+@dataclass(kw_only=True)
+class Delivery(Matter):
+    """One document at one unit; id = "<document>|<unit>"."""
+
+    document: str
+    unit: str
+    issuing_unit: str
+    title: str
+    document_number: str = ""
+    genre: str = ""
+    urgency: str = ""
+    level: int = 0
+    copy: bool = False
+    reply_required: bool = False
+    due_at: datetime | None = None
+    sent_at: datetime
+    state: str = "sent"
+    incoming_number: str = ""
+    proposal: str = ""
+    answer: str = ""
+    answer_files: list[FileRef] = field(default_factory=list)
+    return_reason: str = ""
+    signed_for_at: datetime | None = None
+    signed_for_by: str = ""
+    registered_at: datetime | None = None
+    answered_at: datetime | None = None
+    answered_by: str = ""
+    concluded_at: datetime | None = None
+    readings: list[Reading] = field(default_factory=list)
+    urgings: list[Entry] = field(default_factory=list)
+
+    @property
+    def registrars(self) -> str:
+        """The token of the receiving unit's registrars."""
+        return f"u:{self.unit}:registrar"
+
+    def readers(self) -> set[str]:
+        """Audience tokens of everybody in the receiving unit who may read it."""
+        tokens = {self.registrars, f"u:{self.unit}:leader"} | {item.holder for item in self.items}
+        return {token for token in tokens if not token.startswith(f"u:{self.issuing_unit}:")} | {
+            f"p:{entry.person}" for entry in self.course if entry.person and entry.unit != self.issuing_unit
+        }
+
+    def arrive(self, sender: Actor, at: datetime) -> None:
+        """It is there: the registrars are to sign for it."""
+        self.record(sender, "来文", at)
+        self.open_item("sign_for", self.registrars, at, sender, due_at=None)
+
+    def opened_by(self, principal: Principal, at: datetime) -> bool:
+        """Note that somebody of the unit opened it; False when that is already known."""
+        if any(reading.person == principal.person for reading in self.readings):
+            return False
+        self.readings.append(Reading(principal.person, at))
+        return True
+
+    def sign_for(self, principal: Principal, at: datetime) -> None:
+        """签收."""
+        self._only_in("sent")
+        actor = self._registrar(principal)
+        self._close("sign_for", actor, at)
+        self.record(actor, "签收", at)
+        self.signed_for_at, self.signed_for_by = at, principal.person
+        self._to("signed_for")
+        self.open_item("register", self.registrars, at, actor)
+
+    def register(self, principal: Principal, take: Callable[[], str], at: datetime) -> None:
+        """登记 under the unit's own number, which `take` gives once it is sure that it will be used."""
+        self._only_in("signed_for")
+        actor = self._registrar(principal)
+        number = take()
+        self._close("register", actor, at)
+        self.record(actor, "登记", at, number)
+        self.incoming_number, self.registered_at = number, at
+        self._to("registered")
+        self.open_item("pass_on", self.registrars, at, actor)
+
+    def return_to_sender(self, principal: Principal, reason: str, at: datetime) -> None:
+        """退回来文单位."""
+        self._only_in("sent", "signed_for", "registered")
+        actor = self._registrar(principal)
+        said = opinion_of(reason, required="退回须写明原因。")
+        for item in self.open_items():
+            self.close_item(item, actor, at, "returned", said)
+        self.record(actor, "退回来文单位", at, said, "退回")
+        self.return_reason = said
+        self._to("returned")
+        self.open_item("deal_with_return", f"u:{self.issuing_unit}:registrar", at, actor)
+
+    def resend(self, principal: Principal, message: str, at: datetime) -> None:
+        """The issuing office sends a returned document again."""
+        actor = self._issuer(principal)
+        self._only_in("returned")
+        self._close("deal_with_return", actor, at)
+        self.record(actor, "重新发送", at, opinion_of(message))
+        self.return_reason, self.sent_at = "", at
+        self._to("sent")
+        self.open_item("sign_for", self.registrars, at, actor)
+
+    def accept_return(self, principal: Principal, message: str, at: datetime) -> None:
+        """The issuing office leaves a return at that."""
+        actor = self._issuer(principal)
+        self._only_in("returned")
+        self._close("deal_with_return", actor, at)
+        self.record(actor, "同意退文", at, opinion_of(message))
+        self.concluded_at = at
+        self._to("return_accepted")
+
+    def pass_on(
+        self, principal: Principal, handlers: list[str], readers: list[str], proposal: str, due_at: datetime | None, at: datetime
+    ) -> None:
+        """拟办分送: handlers and readers are audience tokens; the first handler is the lead."""
+        self._only_in("registered", "handling", "answered")
+        actor = self._registrar(principal)
+        if len(set(handlers)) != len(handlers) or len(handlers) > HANDLERS:
+            raise invalid(handlers=f"承办不能重复，且不超过 {HANDLERS} 个。")
+        if len(readers) > READERS:
+            raise invalid(readers=f"阅知不能超过 {READERS} 人。")
+        said = opinion_of(proposal)
+        there = {item.holder for item in self.open_items("handle", "read")}
+        handlers, readers = [h for h in handlers if h not in there], [r for r in readers if r not in there]
+        if not handlers and not readers:
+            raise invalid(handlers="请至少选择一个承办或阅知对象。")
+        if not handlers and self.reply_required and not self._handlings():
+            raise invalid(handlers="来文要求答复，请至少选择一个承办部门。")
+        self._close("pass_on", actor, at)
+        self.record(actor, "拟办分送", at, said)
+        self.proposal = said or self.proposal
+        led = any(item.lead and item.outcome != "returned" for item in self._handlings())
+        due = due_at or self.due_at
+        for index, holder in enumerate(handlers):
+            self.open_item("handle", holder, at, actor, lead=index == 0 and not led, due_at=due)
+        for holder in dict.fromkeys(readers):
+            self.open_item("read", holder, at, actor)
+        if self.state == "registered":
+            self._to("handling")
+        self._advance(actor, at)
+
+    def handle(self, principal: Principal, opinion: str, wanted: str, at: datetime) -> None:
+        """One handler is done."""
+        item = self.need_item(principal, "handle", wanted=wanted)
+        said = opinion_of(opinion, required="请填写办理结果。")
+        actor = Actor.of(principal, self._unit_of(item, principal))
+        self.close_item(item, actor, at, opinion=said)
+        self.record(actor, "主办办结" if item.lead else "协办办结", at, said)
+        self._to(self.state)
+        self._advance(actor, at)
+
+    def forward(self, principal: Principal, holder: str, opinion: str, wanted: str, at: datetime) -> None:
+        """转办: somebody else is to handle it; the clock runs on."""
+        item = self.need_item(principal, "handle", wanted=wanted)
+        if any(other.holder == holder for other in self.open_items("handle")):
+            raise invalid(to="对方已在承办。")
+        actor = Actor.of(principal, self._unit_of(item, principal))
+        self.record(actor, "转办", at, opinion_of(opinion))
+        self.reassign_item(item, holder, actor, at)
+
+    def send_back(self, principal: Principal, reason: str, wanted: str, at: datetime) -> None:
+        """A handler returns it to the registrars, who pass it on anew."""
+        item = self.need_item(principal, "handle", wanted=wanted)
+        said = opinion_of(reason, required="退回须写明原因。")
+        actor = Actor.of(principal, self._unit_of(item, principal))
+        self.close_item(item, actor, at, "returned", said)
+        self.record(actor, "退回文书", at, said, "退回")
+        if not self.open_items("pass_on"):
+            self.open_item("pass_on", self.registrars, at, actor)
+
+    def mark_read(self, principal: Principal, opinion: str, at: datetime) -> None:
+        """已阅."""
+        item = self.need_item(principal, "read")
+        actor, said = Actor.of(principal, self._unit_of(item, principal)), opinion_of(opinion)
+        self.close_item(item, actor, at, opinion=said)
+        self.record(actor, "阅知", at, said or "已阅")
+        self._advance(actor, at)
+
+    def attach(self, principal: Principal, file: FileRef) -> None:
+        """Add a file to the answer that is being prepared."""
+        self._only_in("registered", "handling")
+        if not self.may_answer(principal):
+            raise forbidden("只有本单位文书或主办可以添加答复附件。")
+        if len(self.answer_files) >= FILES:
+            raise invalid(file=f"附件不能超过 {FILES} 个。")
+        self.answer_files = [old for old in self.answer_files if old.digest != file.digest] + [file]
+
+    def reply(self, principal: Principal, text: str, at: datetime) -> None:
+        """答复 to the issuing unit, once every handler is done."""
+        self._only_in("handling", "registered")
+        if not self.may_answer(principal):
+            raise forbidden("只有本单位文书或主办可以答复。")
+        said = opinion_of(text, required="请填写答复内容。")
+        if self.open_items("handle"):
+            raise wrong_state("尚有承办部门未办结，暂不能答复。", "HANDLING_OPEN", "Some handlers are not done.")
+        actor = Actor.of(principal, self.unit)
+        for item in self.open_items("answer", "pass_on"):
+            self.close_item(item, actor, at, opinion=said)
+        self.record(actor, "答复", at, said)
+        self.answer, self.answered_at, self.answered_by = said, at, principal.person
+        self._to("answered")
+        self._advance(actor, at)
+
+    def conclude(self, principal: Principal, opinion: str, at: datetime) -> None:
+        """办结 by the registrar; open readings lapse."""
+        self._only_in("registered", "handling", "answered")
+        actor = self._registrar(principal)
+        if self.open_items("handle"):
+            raise wrong_state("尚有承办部门未办结，不能办结。", "HANDLING_OPEN", "Some handlers are not done.")
+        if self.reply_required and not self.answered_at:
+            raise wrong_state("来文要求答复，请先答复再办结。", "ANSWER_MISSING", "An answer is required first.")
+        self._end(actor, at, opinion_of(opinion))
+
+    def lapse(self, at: datetime) -> bool:
+        """The issuing unit has ended the matter: whatever is open here ends too. False when it had ended already."""
+        if self.state in ENDED:
+            return False
+        self._end(SYSTEM, at, "发文单位已办结")
+        return True
+
+    def urge(self, principal: Principal, message: str, urging: str, at: datetime) -> None:
+        """催办 by the issuing office: everybody who owes a step here is reminded."""
+        actor = self._issuer(principal)
+        if self.state in (*ENDED, "returned", "answered"):
+            raise wrong_state("该单位已办理完毕，无需催办。", "NOTHING_TO_URGE", "Nothing is open there.")
+        said = opinion_of(message) or "请抓紧办理。"
+        self.record(actor, "催办", at, said)
+        self.urgings.append(Entry(at, actor.person, actor.unit, "催办", said))
+        for item in self.open_items():
+            if item.kind != "read":
+                self.tell(Urged(item.id, f"{urging}|{item.id}", principal.person, said, at))
+
+    def may_answer(self, principal: Principal) -> bool:
+        """Whether the caller may prepare and give the answer: a registrar, or who handled it as lead."""
+        lead = any(item.lead and item.holder in principal.tokens for item in self._handlings())
+        return lead or principal.has_post(self.unit, "registrar")
+
+    def actions(self, principal: Principal) -> list[str]:
+        """What the caller may do now."""
+        may: list[str] = []
+        handling = bool(self.open_items("handle"))
+        if self.own_item(principal, ("handle",)):
+            may += ["handle", "forward", "send_back"]
+        if self.own_item(principal, ("read",)):
+            may.append("mark_read")
+        if principal.has_post(self.unit, "registrar"):
+            may += {
+                "sent": ["sign_for", "return_to_sender"],
+                "signed_for": ["register", "return_to_sender"],
+                "registered": ["pass_on", "return_to_sender"],
+                "handling": ["pass_on"],
+                "answered": ["pass_on"],
+            }.get(self.state, [])
+            unanswered = self.reply_required and not self.answered_at
+            if self.state in ("registered", "handling", "answered") and not handling and not unanswered:
+                may.append("conclude")
+        if self.state in ("handling", "registered") and not handling and self.may_answer(principal):
+            may.append("answer")
+        return may
+
+    def issuer_actions(self, principal: Principal) -> list[str]:
+        """What the issuing office may do now."""
+        if not principal.has_post(self.issuing_unit, "registrar"):
+            return []
+        if self.state == "returned":
+            return ["resend", "accept_return"]
+        return [] if self.state in (*ENDED, "answered") else ["urge"]
+
+    def _handlings(self) -> list[WorkItem]:
+        return [item for item in self.items if item.kind == "handle"]
+
+    def _advance(self, actor: Actor, at: datetime) -> None:
+        """After any step: ask for the answer when handling is over, end when nothing is left."""
+        if self.open_items("handle", "pass_on"):
+            return
+        if self.state == "handling" and self.reply_required and not self.answered_at:
+            if not self.open_items("answer"):
+                self.open_item("answer", self.registrars, at, actor, due_at=self.due_at)
+            return
+        if self.state in ("handling", "answered") and not self.open_items():
+            self._end(SYSTEM, at, "")
+
+    def _end(self, actor: Actor, at: datetime, opinion: str) -> None:
+        for item in self.open_items():
+            self.close_item(item, actor, at, "withdrawn")
+        self.record(actor, "办结", at, opinion)
+        self.concluded_at = at
+        self._to("concluded")
+        self.tell(Filed())
+
+    def _close(self, kind: str, actor: Actor, at: datetime) -> None:
+        for item in self.open_items(kind):
+            self.close_item(item, actor, at)
+
+    def _to(self, state: str) -> None:
+        self.state = state
+        self.tell(Progressed(state))
+
+    def _unit_of(self, item: WorkItem, principal: Principal) -> str:
+        return item.holder.split(":")[1] if item.holder.startswith("u:") else principal.unit
+
+    def _registrar(self, principal: Principal) -> Actor:
+        if not principal.has_post(self.unit, "registrar"):
+            raise forbidden("只有收文单位的文书可以进行此操作。")
+        return Actor.of(principal, self.unit)
+
+    def _issuer(self, principal: Principal) -> Actor:
+        if not principal.has_post(self.issuing_unit, "registrar"):
+            raise forbidden("只有发文单位的文书可以进行此操作。")
+        return Actor.of(principal, self.issuing_unit)
+
+    def _only_in(self, *states: str) -> None:
+        if self.state not in states:
+            raise wrong_state("该文已进入下一环节，不能再进行此操作，请刷新页面。")

@@ -1,0 +1,60 @@
+"""What the pages of this service share: the stubs, the words, reading forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import request
+from tongban.documents.v1 import documents_pb2 as pb
+from tongban.documents.v1 import documents_pb2_grpc as stubs
+
+from chassis.client import Client
+from chassis.web import form_request_id
+
+documents = Client("documents", stubs.DocumentServiceStub)
+deliveries = Client("documents", stubs.DeliveryServiceStub)
+
+GENRES = ["通知", "请示", "报告", "函", "纪要", "意见", "决定", "通报", "批复", "公告", "通告", "决议", "公报", "命令", "议案"]
+OUTGOING_STATES = {
+    "draft": "草稿", "review": "审核中", "sign_off": "待签发", "signed": "编号中", "numbered": "待核发",
+    "dispatched": "已发出", "concluded": "已办结", "withdrawn": "已撤回",
+}  # fmt: skip
+INCOMING_STATES = {
+    "sending": "发送中", "sent": "待签收", "signed_for": "待登记", "registered": "待分送", "handling": "办理中",
+    "answered": "已答复", "concluded": "已办结", "returned": "已退回", "return_accepted": "已退文",
+}  # fmt: skip
+TONES = {
+    "draft": "neutral", "review": "info", "sign_off": "warn", "signed": "info", "numbered": "warn",
+    "dispatched": "info", "concluded": "good", "withdrawn": "neutral", "sending": "neutral", "sent": "warn",
+    "signed_for": "info", "registered": "info", "handling": "info", "answered": "good", "returned": "bad",
+    "return_accepted": "neutral",
+}  # fmt: skip
+PIECE = 1 << 20
+
+
+def step() -> pb.StepRequest:
+    """The step that the posted form describes."""
+    return pb.StepRequest(opinion=request.form.get("opinion", ""), request_id=form_request_id())
+
+
+def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
+    """An uploaded file as the messages of AttachFile."""
+    yield pb.AttachFileRequest(
+        attach=pb.Attach(
+            document=document, name=upload.filename or "", media_type=upload.mimetype or "", request_id=form_request_id()
+        )
+    )
+    while piece := upload.stream.read(PIECE):
+        yield pb.AttachFileRequest(piece=piece)
+
+
+def uploads(field: str) -> list[Any]:
+    """The files of a form's field, without the empty one that browsers send."""
+    return [upload for upload in request.files.getlist(field) if upload.filename]
+
+
+def listing(call: Any, **more: str) -> pb.ListResponse:
+    """A page of a register, as the query string asks for it."""
+    wanted = {name: request.args.get(name, "") for name in ("words", "state", "genre", "unit")}
+    return call(pb.ListRequest(**wanted, page_size=20, page_token=request.args.get("cursor", ""), **more))

@@ -1,0 +1,70 @@
+"""The two registers, and finding a record by the code on its printed page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from tongban.documents.v1 import documents_pb2 as pb
+
+from chassis.errors import TongbanError
+from chassis.web import form_errors, paged
+from services.documents.pages.common import (
+    GENRES,
+    INCOMING_STATES,
+    OUTGOING_STATES,
+    TONES,
+    deliveries,
+    documents,
+    listing,
+    uploads,
+)
+
+views = Blueprint("overview", __name__)
+
+
+@views.app_context_processor
+def words() -> dict:
+    """The words for states, known to every template."""
+    return {"outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": GENRES}
+
+
+@views.get("/")
+def index() -> ResponseReturnValue:
+    """The register that one's post works with."""
+    return redirect(url_for("overview.incoming_register"))
+
+
+@views.get("/incoming")
+def incoming_register() -> ResponseReturnValue:
+    """收文登记簿."""
+    found = listing(deliveries.ListDeliveries)
+    return render_template("register.html", found=found, page=paged(found.next_page_token, found.total), book="incoming")
+
+
+@views.get("/outgoing")
+def outgoing_register() -> ResponseReturnValue:
+    """发文登记簿."""
+    found = listing(documents.ListDocuments, mine=request.args.get("mine", ""))
+    return render_template("register.html", found=found, page=paged(found.next_page_token, found.total), book="outgoing")
+
+
+@views.get("/code")
+def code() -> ResponseReturnValue:
+    """Where a picture of the code is uploaded."""
+    return render_template("code.html")
+
+
+@views.post("/code")
+def find_by_code() -> ResponseReturnValue:
+    """Go to the record behind the uploaded picture."""
+    given = uploads("picture")
+    if not given:
+        form_errors({"picture": "请选择或拍摄一张图片。"})
+        return render_template("code.html"), 422
+    try:
+        found = documents.FindByCode(pb.FindByCodeRequest(picture=given[0].stream.read()))
+    except TongbanError as problem:
+        if not form_errors(problem):
+            form_errors({"picture": problem.zh})
+        return render_template("code.html"), 422
+    return redirect(found.link, 303)

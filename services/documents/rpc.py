@@ -1,0 +1,296 @@
+"""proto ↔ command, and the table of who may call what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+import grpc
+from google.api import httpbody_pb2
+from tongban.documents.v1 import documents_pb2 as pb
+from tongban.documents.v1 import documents_pb2_grpc as stubs
+
+from chassis import context
+from chassis.errors import InvalidInput, invalid, not_found
+from chassis.identity_types import Principal
+from chassis.process import Parts
+from chassis.registry import micros, moment
+from chassis.search import Query
+from chassis.server import callers, request_of
+from services.documents import access, bodies, commands, incoming
+from services.documents.model.outgoing import Document
+from services.documents.printing import scan
+from services.documents.printing.errors import PrintingError
+from services.documents.registry import registry
+from services.documents.repository import Desk, desk
+from services.documents.views import delivery_view, document_view, elements_of, need_caller, progress_view
+from services.documents.wire import stamp
+
+PERSON, REGISTRAR, LEADER = callers("person"), callers("registrar"), callers("leader")
+WHO = {
+    "CreateDocument": PERSON, "UpdateDocument": PERSON, "GetDocument": PERSON, "ListDocuments": PERSON,
+    "ReadBody": PERSON, "AttachFile": PERSON, "RemoveFile": PERSON, "ReadFile": callers("person", "service:knowledge"),
+    "SubmitDocument": PERSON, "ReviewDocument": PERSON, "ReturnDocument": PERSON, "SignOffDocument": LEADER,
+    "DispatchDocument": REGISTRAR, "ConcludeDocument": REGISTRAR, "WithdrawDocument": PERSON, "FindByCode": PERSON,
+    "GetDelivery": PERSON, "ListDeliveries": PERSON, "SignFor": REGISTRAR, "Register": REGISTRAR,
+    "ReturnToSender": REGISTRAR, "PassOn": REGISTRAR, "Handle": PERSON, "Forward": PERSON, "SendBack": PERSON,
+    "MarkRead": PERSON, "Answer": PERSON, "ConcludeDelivery": REGISTRAR, "UrgeDelivery": REGISTRAR,
+    "Resend": REGISTRAR, "AcceptReturn": REGISTRAR,
+}  # fmt: skip
+
+
+def add(parts: Parts, server: grpc.Server) -> None:
+    """Put both servicers into the server."""
+    own = desk(parts, registry(parts))
+    stubs.add_DocumentServiceServicer_to_server(Documents(own), server)
+    stubs.add_DeliveryServiceServicer_to_server(Deliveries(own), server)
+
+
+def caller() -> Principal:
+    """The verified caller of the current call."""
+    return need_caller(context.current().principal)
+
+
+class Documents(stubs.DocumentServiceServicer):
+    """Outgoing documents."""
+
+    def __init__(self, own: Desk) -> None:
+        self._desk = own
+
+    def _view(self, document: Document) -> pb.Document:
+        return document_view(self._desk, document, caller())
+
+    def CreateDocument(self, request: pb.CreateDocumentRequest, _: Any) -> pb.Document:
+        """起草."""
+        elements = elements_of(request.elements)
+        unit = request.drafting_unit
+        return self._view(commands.create_document(self._desk, caller(), request_of(request), elements, unit))
+
+    def UpdateDocument(self, request: pb.UpdateDocumentRequest, _: Any) -> pb.Document:
+        """修改草稿."""
+        elements = elements_of(request.elements)
+        return self._view(
+            commands.update_document(self._desk, caller(), request_of(request), request.document, elements)
+        )
+
+    def GetDocument(self, request: pb.GetDocumentRequest, _: Any) -> pb.Document:
+        """One document with its course and progress."""
+        return self._view(access.access_document(self._desk, caller(), request.document))
+
+    def ListDocuments(self, request: pb.ListRequest, _: Any) -> pb.ListResponse:
+        """发文登记簿."""
+        return listing(self._desk, request, "outgoing", "/documents/outgoing/")
+
+    def ReadBody(self, request: pb.ReadBodyRequest, _: Any) -> pb.ReadBodyResponse:
+        """A body's text out of an office file."""
+        try:
+            reading = bodies.text_of_file(request.name, request.content)
+        except PrintingError as problem:
+            raise InvalidInput("UNREADABLE_BODY", problem.zh, problem.en, {"body_file": problem.zh}) from problem
+        left_out = [f"{kind}未能读入，请作为附件添加。" for kind in reading.left_out]
+        return pb.ReadBodyResponse(body=bodies.text_of(reading.blocks), title=reading.title, warnings=left_out)
+
+    def AttachFile(self, messages: Iterator[pb.AttachFileRequest], _: Any) -> pb.Document:
+        """Attach to a draft, or to the answer that a unit prepares (then an empty document is returned)."""
+        first = next(messages, None)
+        if first is None or not first.HasField("attach"):
+            raise invalid(file="没有收到文件。")
+        what, request = first.attach, request_of(first.attach)
+        parts = (message.piece for message in messages)
+        given = (self._desk, caller(), request, what.document, what.name, what.media_type, parts)
+        if "|" in what.document:
+            incoming.attach_to_answer(*given)
+            return pb.Document()
+        return self._view(commands.attach_file(*given))
+
+    def RemoveFile(self, request: pb.RemoveFileRequest, _: Any) -> pb.Document:
+        """Take a file out of a draft."""
+        return self._view(
+            commands.remove_file(self._desk, caller(), request_of(request), request.document, request.digest)
+        )
+
+    def ReadFile(self, request: pb.ReadFileRequest, rpc: grpc.ServicerContext) -> Iterator[httpbody_pb2.HttpBody]:
+        """The bytes of a file; the first piece carries name and type."""
+        file = access.access_file(self._desk, caller(), request.document, request.digest)
+        rpc.send_initial_metadata((("x-file-name-bin", file.name.encode()), ("x-file-size", str(file.size))))
+        for piece in self._desk.files.read(file.digest):
+            yield httpbody_pb2.HttpBody(content_type=file.media_type, data=piece)
+
+    def SubmitDocument(self, request: pb.SubmitDocumentRequest, _: Any) -> pb.Document:
+        """送审."""
+        return self._view(
+            commands.submit_document(
+                self._desk, caller(), request_of(request), request.document, list(request.reviewers), request.leader,
+                request.opinion,
+            )
+        )  # fmt: skip
+
+    def ReviewDocument(self, request: pb.StepRequest, _: Any) -> pb.Document:
+        """审核."""
+        return self._step(commands.review_document, request)
+
+    def ReturnDocument(self, request: pb.StepRequest, _: Any) -> pb.Document:
+        """退回."""
+        return self._step(commands.return_document, request)
+
+    def SignOffDocument(self, request: pb.StepRequest, _: Any) -> pb.Document:
+        """签发."""
+        return self._step(commands.sign_off_document, request)
+
+    def ConcludeDocument(self, request: pb.StepRequest, _: Any) -> pb.Document:
+        """办结."""
+        return self._step(commands.conclude_document, request)
+
+    def WithdrawDocument(self, request: pb.StepRequest, _: Any) -> pb.Document:
+        """撤回."""
+        return self._step(commands.withdraw_document, request)
+
+    def DispatchDocument(self, request: pb.DispatchDocumentRequest, _: Any) -> pb.Document:
+        """核发."""
+        return self._view(
+            commands.dispatch_document(self._desk, caller(), request_of(request), request.document, list(request.units))
+        )
+
+    def FindByCode(self, request: pb.FindByCodeRequest, _: Any) -> pb.FindByCodeResponse:
+        """The record behind a photographed code, if the caller may see it."""
+        try:
+            found = scan.find_in_image(request.picture)
+        except PrintingError as problem:
+            raise InvalidInput("UNREADABLE_PICTURE", problem.zh, problem.en, {"picture": problem.zh}) from problem
+        if found is None:
+            raise invalid(picture="图片中没有识别到公文二维码，请正对条码、补足光线后重拍。")
+        claim = self._desk.numbers.get(found.document_number)
+        if claim is None:
+            raise not_found("公文")
+        return self._found(claim["holder"])
+
+    def _found(self, key: str) -> pb.FindByCodeResponse:
+        document, principal = self._desk.documents.get(key), caller()
+        answer = pb.FindByCodeResponse(document_number=document.number, title=document.elements.title)
+        if access.may_read(document, principal):
+            answer.id, answer.link = key, f"/documents/outgoing/{key}"
+            return answer
+        for unit in dict.fromkeys(self._desk.directory.organisation(unit) for unit in principal.units):
+            delivery = self._desk.deliveries.find(f"{key}|{unit}")
+            if delivery and principal.tokens & delivery.readers() and delivery.level <= principal.clearance:
+                answer.id, answer.link = delivery.id, f"/documents/incoming/{delivery.id}"
+                return answer
+        raise not_found("公文")
+
+    def _step(self, command: Any, request: pb.StepRequest) -> pb.Document:
+        return self._view(command(self._desk, caller(), request_of(request), request.document, request.opinion))
+
+
+class Deliveries(stubs.DeliveryServiceServicer):
+    """Incoming documents."""
+
+    def __init__(self, own: Desk) -> None:
+        self._desk = own
+
+    def GetDelivery(self, request: pb.GetDeliveryRequest, _: Any) -> pb.Delivery:
+        """One delivery; that the caller opened it is noted."""
+        return self._view(incoming.open_delivery(self._desk, caller(), request.delivery))
+
+    def ListDeliveries(self, request: pb.ListRequest, _: Any) -> pb.ListResponse:
+        """收文登记簿."""
+        return listing(self._desk, request, "incoming", "/documents/incoming/")
+
+    def SignFor(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """签收."""
+        return self._step(incoming.sign_for, request)
+
+    def Register(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """登记."""
+        return self._step(incoming.register, request)
+
+    def ReturnToSender(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """退回来文单位."""
+        return self._step(incoming.return_to_sender, request, request.opinion)
+
+    def PassOn(self, request: pb.PassOnRequest, _: Any) -> pb.Delivery:
+        """拟办分送."""
+        due = request.due_at.ToDatetime(UTC) if request.HasField("due_at") else None
+        return self._view(
+            incoming.pass_on(
+                self._desk, caller(), request_of(request), request.delivery, list(request.handlers),
+                list(request.readers), request.proposal, due,
+            )
+        )  # fmt: skip
+
+    def Handle(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """办理完毕."""
+        return self._step(incoming.handle, request, request.item, request.opinion)
+
+    def Forward(self, request: pb.ForwardRequest, _: Any) -> pb.Delivery:
+        """转办."""
+        return self._view(
+            incoming.forward(
+                self._desk, caller(), request_of(request), request.delivery, request.item, request.to, request.opinion
+            )
+        )
+
+    def SendBack(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """退回文书."""
+        return self._step(incoming.send_back, request, request.item, request.opinion)
+
+    def MarkRead(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """阅知."""
+        return self._step(incoming.mark_read, request, request.opinion)
+
+    def Answer(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """答复."""
+        return self._step(incoming.answer, request, request.opinion)
+
+    def ConcludeDelivery(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
+        """办结."""
+        return self._step(incoming.conclude_delivery, request, request.opinion)
+
+    def UrgeDelivery(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
+        """催办."""
+        return self._issuer(incoming.urge_delivery, request)
+
+    def Resend(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
+        """重新发送."""
+        return self._issuer(incoming.resend, request)
+
+    def AcceptReturn(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
+        """同意退文."""
+        return self._issuer(incoming.accept_return, request)
+
+    def _view(self, delivery: Any) -> pb.Delivery:
+        return delivery_view(self._desk, delivery, caller())
+
+    def _step(self, command: Any, request: pb.DeliveryStepRequest, *given: str) -> pb.Delivery:
+        return self._view(command(self._desk, caller(), request_of(request), request.delivery, *given))
+
+    def _issuer(self, command: Any, request: pb.DeliveryStepRequest) -> pb.Progress:
+        delivery = command(self._desk, caller(), request_of(request), request.delivery, request.opinion)
+        return progress_view(delivery, caller())
+
+
+def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
+    """A page of a register, under the caller's rights."""
+    if not 0 <= request.page_size <= 100:
+        raise invalid(page_size="每页最多 100 条。")
+    principal = caller()
+    must: dict[str, list[str | int]] = {"book": [book]}
+    for field in ("state", "genre", "unit"):
+        if getattr(request, field):
+            must[field] = [getattr(request, field)]
+    if request.mine == "drafted":
+        must["owner"] = [principal.person]
+    page = own.registry.search(
+        Query(
+            words=request.words, must=must, size=request.page_size or 20, after=request.page_token, facets=["state"],
+            since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
+            until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
+        ),
+        principal,
+    )  # fmt: skip
+    answer = pb.ListResponse(next_page_token=page.next, total=page.total, states=dict(page.facets.get("state", [])))
+    for hit in page.hits:
+        row = dict(hit.stored["row"])
+        time = stamp(moment(row.pop("time")))
+        answer.rows.add(id=hit.id, link=link + hit.id, time=time, **row)
+    return answer

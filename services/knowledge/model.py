@@ -1,0 +1,268 @@
+"""What the knowledge base keeps: items, their content in versions, and the rules of who reads and who changes them.
+
+An item comes from one of three sources. `documents`: a concluded official document with its whole course; what it says is the
+document service's affair, people only sort it into categories. `import`: a file of a folder. `upload`: a person, for a unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chassis.aggregate import Aggregate
+from chassis.errors import InvalidInput, forbidden, invalid, wrong_state
+from chassis.identity_types import Principal
+
+ARCHIVE = "archive"
+KINDS = {
+    ARCHIVE: "归档公文",
+    "regulation": "法规制度",
+    "experience": "经验材料",
+    "reference": "参考资料",
+    "template": "范文模板",
+    "training": "学习培训",
+}
+UPLOADABLE = frozenset(KINDS) - {ARCHIVE}
+TITLE, NUMBER, CATEGORY, NOTE = 300, 100, 40, 500  # longest texts, in characters
+CATEGORIES, READERS, FILES, VERSIONS = 20, 500, 20, 200  # most of each
+INLINE = 4_000  # a text up to so many characters stands in the record itself
+EXCERPT = 160
+HIGHEST_LEVEL = 3
+_TOKEN = re.compile(r"all|p:[A-Za-z0-9-]{1,64}|u:[a-z0-9-]{1,32}(:(member|registrar|head|leader))?")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an item; `digest` is its key in this service's own files."""
+
+    name: str
+    media_type: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a matter's course: who did what, when, on whose behalf, with which words."""
+
+    time: datetime | None
+    person: str
+    on_behalf_of: str
+    unit: str
+    action: str
+    opinion: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an item says.
+
+    text: all of it when short, else empty and `text_file` is its key in the files; format: "plain" or "markdown";
+    digest: SHA-256 over text and files, by which a repetition is recognised.
+    """
+
+    digest: str
+    format: str = "plain"
+    text: str = ""
+    text_file: str = ""
+    excerpt: str = ""
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
+class Version:
+    """One content that the item has, or had."""
+
+    number: int
+    at: datetime
+    by: str
+    note: str
+    content: Content
+
+
+@dataclass(frozen=True)
+class Description:
+    """What people may say about an item, apart from its content."""
+
+    title: str
+    kind: str
+    readers: tuple[str, ...]
+    document_number: str = ""
+    date: datetime | None = None
+    level: int = 0
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Item(Aggregate):
+    """One item of the knowledge base.
+
+    source, matter: where it comes from (see the module) and what it is there; sequence: of the event that filed it;
+    stamp: digest of what the import was told, so that the same import is recognised; keeper: the unit that looks after it.
+    """
+
+    title: str
+    kind: str
+    source: str
+    matter: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: str = ""
+    keeper: str = ""
+    issuing_unit: str = ""
+    issuer: str = ""
+    document_number: str = ""
+    genre: str = ""
+    urgency: str = ""
+    date: datetime | None = None
+    level: int = 0
+    readers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    addressees: tuple[str, ...] = ()
+    course: tuple[Step, ...] = ()
+    versions: list[Version] = field(default_factory=list)
+    state: str = "current"
+    sequence: int = 0
+    stamp: str = ""
+
+    @property
+    def content(self) -> Content:
+        """The present content."""
+        return self.versions[-1].content
+
+    @property
+    def version(self) -> int:
+        """The number of the present version."""
+        return self.versions[-1].number
+
+    def at_version(self, number: int) -> Version | None:
+        """The version with this number, 0 for the present one; None when there is no such version."""
+        if number == 0:
+            return self.versions[-1]
+        return next((one for one in self.versions if one.number == number), None)
+
+    def keepers(self) -> tuple[str, ...]:
+        """The tokens of those who look after the item: who brought it in, and its unit's registrar and head."""
+        own = (f"p:{self.created_by}",) if self.created_by else ()
+        return (*own, f"u:{self.keeper}:registrar", f"u:{self.keeper}:head") if self.keeper else own
+
+    def audience(self) -> tuple[str, ...]:
+        """The tokens of those who may see it now, as search and reading both use them."""
+        return self.readers if self.state == "current" else self.keepers()
+
+    def readable_by(self, principal: Principal) -> bool:
+        """Whether this person may see it."""
+        return self.level <= principal.clearance and not principal.tokens.isdisjoint(self.audience())
+
+    def kept_by(self, principal: Principal) -> bool:
+        """Whether this person looks after it."""
+        return self.readable_by(principal) and not principal.tokens.isdisjoint(self.keepers())
+
+    def describe(self, said: Description, at: datetime) -> None:
+        """Take over what a person said about the item.
+
+        Raises Forbidden for a filed document, of which only the categories are the knowledge base's own.
+        """
+        self._must_be_current()
+        if self.source == "documents" and said != self.description(said.categories):
+            raise forbidden("归档公文的题目、文号和阅读范围以公文系统为准，这里只能修改分类。")
+        self.title, self.kind, self.document_number = said.title, said.kind, said.document_number
+        self.date, self.level, self.readers, self.categories = said.date, said.level, said.readers, said.categories
+        self.updated_at = at
+
+    def replace(self, content: Content, by: str, at: datetime, note: str = "") -> None:
+        """Put a new version in the place of the present content; the same content changes nothing.
+
+        Raises Forbidden for a filed document, WrongState for a withdrawn item and at the limit of versions.
+        """
+        self._must_be_current()
+        if self.source == "documents":
+            raise forbidden("归档公文的内容以公文系统为准，不能在这里替换。")
+        if content.digest == self.content.digest:
+            return
+        self._add(content, by, at, note)
+
+    def refile(self, newer: Item) -> None:
+        """Take over a later filing of the same document; categories given by people stay."""
+        for name in ("title", "kind", "issuing_unit", "keeper", "document_number", "genre", "urgency", "date", "level",
+                     "readers", "addressees", "course", "sequence", "updated_at"):  # fmt: skip
+            setattr(self, name, getattr(newer, name))
+        if newer.content.digest != self.content.digest:
+            self._add(newer.content, "", newer.updated_at, "")
+
+    def reimport(self, newer: Item) -> None:
+        """Take over a changed file, or the same file imported with other words about it."""
+        for name in ("title", "kind", "keeper", "issuer", "document_number", "date", "level", "readers", "categories",
+                     "stamp", "updated_at"):  # fmt: skip
+            setattr(self, name, getattr(newer, name))
+        if newer.content.digest != self.content.digest:
+            self._add(newer.content, "", newer.updated_at, "重新导入")
+
+    def withdraw(self, at: datetime) -> None:
+        """Hide the item from everybody but its keepers."""
+        if self.source == "documents":
+            raise forbidden("归档公文不能撤下。")
+        self._must_be_current()
+        self.state, self.updated_at = "withdrawn", at
+
+    def restore(self, at: datetime) -> None:
+        """Show a withdrawn item to its readers again."""
+        if self.state != "withdrawn":
+            raise wrong_state("该资料没有撤下，无需恢复。")
+        self.state, self.updated_at = "current", at
+
+    def _add(self, content: Content, by: str, at: datetime, note: str) -> None:
+        if len(self.versions) >= VERSIONS:
+            raise wrong_state(f"版本数已达 {VERSIONS} 个的上限，请新建资料。", "TOO_MANY_VERSIONS")
+        self.versions.append(Version(self.version + 1, at, by, note, content))
+        self.updated_at = at
+
+    def _must_be_current(self) -> None:
+        if self.state != "current":
+            raise wrong_state("该资料已撤下，请先恢复。")
+
+    def description(self, categories: tuple[str, ...]) -> Description:
+        """What is said about the item now, but for other categories."""
+        return Description(
+            self.title, self.kind, self.readers, self.document_number, self.date, self.level, categories
+        )
+
+
+def described(
+    title: str, kind: str, readers: Iterable[str], *, kinds: Iterable[str] = UPLOADABLE, document_number: str = "",
+    date: datetime | None = None, level: int = 0, categories: Iterable[str] = (),
+) -> Description:  # fmt: skip
+    """A description that obeys the limits.
+
+    Raises InvalidInput with a sentence per field.
+    """
+    title, document_number = " ".join(title.split()), document_number.strip()
+    tokens = tuple(dict.fromkeys(readers))
+    labels = tuple(dict.fromkeys(label for one in categories if (label := " ".join(one.split()))))
+    wrong = {}
+    if not 1 <= len(title) <= TITLE:
+        wrong["title"] = f"题目须为 1–{TITLE} 个字。"
+    if kind not in set(kinds):
+        wrong["kind"] = "请选择资料类别。"
+    if len(tokens) > READERS or not all(_TOKEN.fullmatch(token) for token in tokens):
+        wrong["readers"] = f"请选择阅读范围（最多 {READERS} 个单位或人员）。"
+    if len(document_number) > NUMBER:
+        wrong["document_number"] = f"文号不能超过 {NUMBER} 个字。"
+    if not 0 <= level <= HIGHEST_LEVEL:
+        wrong["level"] = "没有这个密级。"
+    if len(labels) > CATEGORIES or any(len(label) > CATEGORY for label in labels):
+        wrong["categories"] = f"分类最多 {CATEGORIES} 个，每个不超过 {CATEGORY} 个字。"
+    if wrong:
+        raise invalid(**wrong)
+    return Description(title, kind, tokens, document_number, date, level, labels)
+
+
+def admit_level(level: int, clearance: int, highest: int) -> None:
+    """Let `level` onto this system, or raise InvalidInput: at most what the network is approved for and the person cleared for."""
+    if level > highest:
+        raise InvalidInput("LEVEL_NOT_ADMITTED", "本系统不得存放该密级的内容。", "Not admitted here.", {"level": "本系统不得存放该密级的内容。"})
+    if level > clearance:
+        raise invalid(level="密级高于您的涉密等级。")

@@ -1,0 +1,15 @@
+"""Items ↔ records."""
+
+from __future__ import annotations
+
+from chassis.process import Parts
+from chassis.repository import Repository
+from services.knowledge.model import Item
+from services.knowledge.registry import ITEMS
+
+SCHEMA = 1
+
+
+def open_items(parts: Parts) -> Repository[Item]:
+    """The items of this service."""
+    return parts.repository(Item, ITEMS, schema=SCHEMA, what="资料")

@@ -1,0 +1,1 @@
+"""What everybody owes, and free tasks: to-do lists, urging, statistics."""

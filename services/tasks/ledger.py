@@ -1,0 +1,76 @@
+"""Takes in what is told about obligations and keeps the to-do lists in step.
+
+The obligation is saved first, then the lists follow it. Two processes may work on one obligation at once, and a process may die
+after the first step; so whoever has written a list reads the obligation again and goes on until it no longer changes, and an
+event that was only half taken in is delivered again and finishes the lists.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from chassis.aggregate import Request
+from chassis.bus import push_subject
+from chassis.errors import Conflict, Exists
+from chassis.repository import Repository
+from services.tasks.model import Obligation
+from services.tasks.repository import ATTEMPTS, TodoLists
+
+Push = Callable[[str, bytes], None]
+
+
+class Ledger:
+    """Obligations and lists together. push(subject, data) is a hint to whoever shows a list right now; it may get lost."""
+
+    def __init__(self, obligations: Repository[Obligation], lists: TodoLists, push: Push) -> None:
+        self._obligations = obligations
+        self._lists = lists
+        self._push = push
+
+    def take_in(self, key: str, request: Request, merge: Callable[[Obligation], bool]) -> None:
+        """Merge something into the obligation `key`, which is begun when it is not known yet, and let the lists follow.
+
+        merge returns False when it brings nothing new; then nothing is saved, but the lists are looked at all the same.
+        """
+        for _ in range(ATTEMPTS):
+            known = self._obligations.find(key)
+            if known is not None:
+                # `known` is a copy: whether it would change decides if there is anything to save.
+                if merge(known):
+                    self._obligations.change(key, request, merge)
+                break
+            fresh = Obligation(id=key)
+            merge(fresh)
+            try:
+                self._obligations.add(fresh, request)
+            except Exists:
+                continue
+            break
+        else:
+            raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+        self.follow(key)
+
+    def follow(self, key: str) -> None:
+        """Make every list say what the obligation says, and tell those whose list changed."""
+        changes: dict[str, str] = {}
+        obligation = self._obligations.get(key)
+        while True:
+            if obligation.facts is not None:
+                for holder in sorted(obligation.holders):
+                    changed = self._lists.follow(holder, obligation)
+                    if changed:
+                        changes[holder] = changed
+            again = self._obligations.get(key)
+            if again.revision == obligation.revision:
+                break
+            obligation = again
+        for holder, change in changes.items():
+            self._tell(obligation, holder, change)
+
+    def _tell(self, obligation: Obligation, holder: str, change: str) -> None:
+        summary = obligation.summary()
+        # A push reaches everybody who answers to the token, cleared or not; so it never carries a classified title.
+        title = summary.title if summary.level == 0 else ""
+        told = {"event": "todo", "change": change, "title": title, "action": summary.action, "link": summary.link}
+        self._push(push_subject(holder), json.dumps(told, ensure_ascii=False).encode())

@@ -1,0 +1,217 @@
+"""proto ↔ command, and the table of who may call what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from tongban.tasks.v1 import tasks_pb2 as pb
+from tongban.tasks.v1 import tasks_pb2_grpc
+
+from chassis import context
+from chassis.directory import Directory
+from chassis.errors import NotSignedIn
+from chassis.identity_types import Principal
+from chassis.registry import Registry
+from chassis.server import Who, callers, request_of
+from services.tasks import commands, queries
+from services.tasks.events import moment
+from services.tasks.model import Assignment, Count, Obligation, Summary, Task
+from services.tasks.repository import Records
+
+WHO: Who = {
+    "ListTodo": callers("person"),
+    "GetTodoCount": callers("person"),
+    "ListDone": callers("person"),
+    "ListSent": callers("person"),
+    "ListUnitObligations": callers("head", "leader"),
+    "GetStatistics": callers("head", "leader"),
+    "GetObligation": callers("person"),
+    "Urge": callers("person"),
+    "CreateTask": callers("person"),
+    "GetTask": callers("person"),
+    "ReportProgress": callers("person"),
+    "CompleteTask": callers("person"),
+    "ReturnTask": callers("person"),
+    "SettleReturn": callers("person"),
+    "CancelTask": callers("person"),
+}
+PAGE, LARGEST = 100, 500
+
+
+class TaskService(tasks_pb2_grpc.TaskServiceServicer):
+    """tongban.tasks.v1.TaskService."""
+
+    def __init__(self, records: Records, registry: Registry, directory: Directory) -> None:
+        self._obligations = records.obligations
+        self._lists = records.lists
+        self._tasks = records.tasks
+        self._registry = registry
+        self._directory = directory
+
+    def ListTodo(self, request: pb.ListTodoRequest, _: grpc.ServicerContext) -> pb.ListTodoResponse:  # noqa: N802
+        size = min(max(request.page_size, 0) or PAGE, LARGEST)
+        items, following, count = queries.list_todo(self._lists, _caller(), request.kind, size, request.page_token)
+        rows = [_obligation(item) for item in items]
+        return pb.ListTodoResponse(obligations=rows, next_page_token=following, count=_count(count))
+
+    def GetTodoCount(self, _request: pb.GetTodoCountRequest, _: grpc.ServicerContext) -> pb.GetTodoCountResponse:  # noqa: N802
+        _, _, count = queries.list_todo(self._lists, _caller(), "", 1, "")
+        return pb.GetTodoCountResponse(count=_count(count))
+
+    def ListDone(self, request: pb.ListDoneRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:  # noqa: N802
+        wanted = queries.Wanted(
+            words=request.words, kind=request.kind, size=request.page_size, after=request.page_token
+        )
+        since, until = moment(request.since), moment(request.until)
+        return _listing(queries.list_done(self._registry, _caller(), wanted, since, until))
+
+    def ListSent(self, request: pb.ListSentRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:  # noqa: N802
+        return _listing(queries.list_sent(self._registry, _caller(), _wanted(request), request.unit))
+
+    def ListUnitObligations(  # noqa: N802
+        self, request: pb.ListUnitObligationsRequest, _: grpc.ServicerContext
+    ) -> pb.ListObligationsResponse:
+        listing = queries.list_unit(self._registry, self._directory, _caller(), _wanted(request), request.unit)
+        return _listing(listing)
+
+    def GetStatistics(self, request: pb.GetStatisticsRequest, _: grpc.ServicerContext) -> pb.GetStatisticsResponse:  # noqa: N802
+        since, until = moment(request.since), moment(request.until)
+        whole, parts, kinds = queries.statistics(
+            self._registry, self._directory, _caller(), request.unit, since, until
+        )
+        return pb.GetStatisticsResponse(whole=_figures(whole), parts=map(_figures, parts), open_kinds=kinds)
+
+    def GetObligation(self, request: pb.GetObligationRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:  # noqa: N802
+        return _detail(queries.read_obligation(self._obligations, self._directory, _caller(), request.obligation))
+
+    def Urge(self, request: pb.UrgeRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:  # noqa: N802
+        urged = queries.urge(
+            self._obligations, self._directory, _caller(), request_of(request),
+            key=request.obligation, message=request.message,
+        )  # fmt: skip
+        self._registry.saw(urged)
+        return _detail(urged)
+
+    def CreateTask(self, request: pb.CreateTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        return _task(
+            commands.create_task(
+                self._tasks, self._directory, _caller(), request_of(request), title=request.title, text=request.text,
+                assignees=list(request.assignees), urgency=request.urgency, unit=request.unit,
+                due_at=moment(request.due_at),
+            )
+        )  # fmt: skip
+
+    def GetTask(self, request: pb.GetTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        return _task(commands.read_task(self._tasks, _caller(), request.task))
+
+    def ReportProgress(self, request: pb.ReportProgressRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        which = {"key": request.task, "number": request.assignment}
+        return _task(
+            commands.report_progress(self._tasks, _caller(), request_of(request), **which, text=request.text)
+        )
+
+    def CompleteTask(self, request: pb.CompleteTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        which = {"key": request.task, "number": request.assignment}
+        return _task(
+            commands.complete_task(self._tasks, _caller(), request_of(request), **which, result=request.result)
+        )
+
+    def ReturnTask(self, request: pb.ReturnTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        which = {"key": request.task, "number": request.assignment}
+        return _task(
+            commands.return_task(self._tasks, _caller(), request_of(request), **which, reason=request.reason)
+        )
+
+    def SettleReturn(self, request: pb.SettleReturnRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        return _task(
+            commands.settle_return(
+                self._tasks, self._directory, _caller(), request_of(request), key=request.task,
+                number=request.assignment, assignees=list(request.assignees),
+            )
+        )  # fmt: skip
+
+    def CancelTask(self, request: pb.CancelTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+        return _task(
+            commands.cancel_task(self._tasks, _caller(), request_of(request), key=request.task, reason=request.reason)
+        )
+
+
+def _caller() -> Principal:
+    principal = context.current().principal
+    if principal is None:
+        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
+    return principal
+
+
+def _wanted(request: Any) -> queries.Wanted:
+    return queries.Wanted(
+        words=request.words, kind=request.kind, state=request.state or "open", overdue=request.overdue,
+        size=request.page_size, after=request.page_token,
+    )  # fmt: skip
+
+
+def _stamp(at: datetime | None) -> Timestamp | None:
+    if at is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
+
+
+def _obligation(row: Summary) -> pb.Obligation:
+    return pb.Obligation(
+        obligation=row.obligation, kind=row.kind, action=row.action, title=row.title, link=row.link, holder=row.holder,
+        sender=row.sender, sender_unit=row.sender_unit, urgency=row.urgency, level=row.level,
+        opened_at=_stamp(row.opened_at), due_at=_stamp(row.due_at), matter=row.matter, on_behalf_of=row.on_behalf_of,
+        urged=row.urged, urged_at=_stamp(row.urged_at), urge_message=row.urge_message, state=row.state,
+        outcome=row.outcome, closed_by=row.closed_by, closed_at=_stamp(row.closed_at),
+    )  # fmt: skip
+
+
+def _count(count: Count) -> pb.TodoCount:
+    return pb.TodoCount(total=count.total, overdue=count.overdue, urgent=count.urgent, kinds=count.kinds)
+
+
+def _listing(listing: queries.Listing) -> pb.ListObligationsResponse:
+    rows = [_obligation(row) for row in listing.rows]
+    return pb.ListObligationsResponse(
+        obligations=rows, next_page_token=listing.next, total=listing.total, kinds=listing.kinds
+    )
+
+
+def _figures(one: queries.Figures) -> pb.UnitStatistics:
+    return pb.UnitStatistics(
+        unit=one.unit, open=one.open, overdue=one.overdue, closed=one.closed, closed_late=one.closed_late
+    )
+
+
+def _detail(obligation: Obligation) -> pb.ObligationDetail:
+    may_urge = obligation.state == "open" and queries.may_urge(obligation, _caller())
+    return pb.ObligationDetail(
+        obligation=_obligation(obligation.summary()),
+        holdings=[pb.Holding(holder=one.holder, by=one.by, at=_stamp(one.at)) for one in obligation.holdings],
+        urgings=[pb.Urging(by=one.by, message=one.message, at=_stamp(one.at)) for one in obligation.urgings],
+        may_urge=may_urge,
+    )
+
+
+def _task(task: Task) -> pb.Task:
+    caller = _caller()
+    return pb.Task(
+        task=task.id, title=task.title, text=task.text, creator=task.creator, creator_unit=task.creator_unit,
+        urgency=task.urgency, created_at=_stamp(task.created_at), due_at=_stamp(task.due_at), state=task.state,
+        reason=task.reason, assignments=[_assignment(task, one, caller) for one in task.assignments],
+        etag=str(task.revision), may_manage=commands.may_manage(task, caller),
+    )  # fmt: skip
+
+
+def _assignment(task: Task, part: Assignment, caller: Principal) -> pb.Assignment:
+    return pb.Assignment(
+        number=part.number, holder=part.holder, state=part.state, opened_at=_stamp(part.opened_at),
+        closed_at=_stamp(part.closed_at), closed_by=part.closed_by, note=part.note,
+        progress=[pb.Progress(by=one.by, text=one.text, at=_stamp(one.at)) for one in part.progress],
+        obligation=task.obligation(part), mine=part.state == "open" and part.holder in caller.tokens,
+    )  # fmt: skip
