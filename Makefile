@@ -10,7 +10,7 @@ TESTS ?=
 .PHONY: help install gen run demo test test-unit lint clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## Fetch and build every tool (minutes the first time, nothing the next)
 	@$(LOCAL).install

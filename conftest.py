@@ -1,14 +1,43 @@
-"""Fixtures for every test folder: the real engines, started once when a test first asks for them."""
+"""Fixtures for every test folder: the real engines and the whole platform, each started once when a test first asks for it."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from deploy.local.stack import Stack
+
+ROOT = Path(__file__).parent
+VAR = ROOT / "var" / "test"
+DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, few enough to be quick
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[dict[str, str]]:
-    """Addresses of the database ("mongo") and the broker ("nats")."""
-    yield {"mongo": os.environ["TONGBAN_TEST_MONGO"], "nats": os.environ["TONGBAN_TEST_NATS"]}
+    """Addresses of a database ("mongo") and a broker ("nats") without the platform, for a service inside the test."""
+    given = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
+    if all(given):
+        yield {"mongo": str(given[0]), "nats": str(given[1])}
+        return
+    with Stack(VAR / "engines", engines=("mongo", "nats"), applications=False) as stack:
+        found = {"mongo": stack.env["TONGBAN_MONGO_URI"], "nats": stack.env["TONGBAN_NATS_URL"]}
+        os.environ.update(TONGBAN_TEST_MONGO=found["mongo"], TONGBAN_TEST_NATS=found["nats"])
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole platform with a small district in it, on ports of its own.
+
+    `stack.env` is its environment; `stack.kill(name)` and `stack.restart(name)` act on its processes.
+    """
+    with Stack(VAR / "stack") as running:
+        env = {**os.environ, **running.env, "TONGBAN_SERVICE": "demo", "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}"}
+        command = [sys.executable, "-m", "deploy.demo", "--size", "small", "--documents", str(DOCUMENTS), "--weeks", "1"]
+        subprocess.run(command, env=env, cwd=ROOT, check=True, timeout=300)
+        yield running

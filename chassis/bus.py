@@ -135,10 +135,14 @@ class Bus:
         return False
 
     async def close(self) -> None:
-        """Hand over what is buffered and disconnect."""
+        """Hand over what is buffered and disconnect.
+
+        Not by drain(), which waits for pull subscriptions that never finish.
+        """
         if self.nc.is_connected:
-            await self.nc.drain()
-        elif not self.nc.is_closed:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self.nc.flush(2)
+        if not self.nc.is_closed:
             await self.nc.close()
 
 

@@ -82,7 +82,7 @@ class Client:
                     time.sleep(pause)
                     continue
                 raise from_rpc_error(error) from error
-            return _typed(answer) if isinstance(answer, grpc.Call) and isinstance(answer, Iterator) else answer
+            return typed(answer) if isinstance(answer, grpc.Call) and isinstance(answer, Iterator) else answer
         raise AssertionError("the loop returns or raises")
 
     def _metadata(self, now: context.Call) -> list[tuple[str, str]]:
@@ -95,7 +95,8 @@ class Client:
         return metadata
 
 
-def _typed(answers: Iterator[Any]) -> Iterator[Any]:
+def typed(answers: Iterator[Any]) -> Iterator[Any]:
+    """The pieces of a streamed answer, with errors as chassis.errors types."""
     try:
         yield from answers
     except grpc.RpcError as error:

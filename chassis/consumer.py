@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from google.protobuf.message import DecodeError, Message
 from nats.aio.msg import Msg
@@ -173,7 +174,8 @@ class Running:
             **{key: value for key, value in headers.items() if not key.startswith("Nats-")},
             "Dead-Subject": message.subject,
             "Dead-Consumer": self._durable,
-            "Dead-Reason": " ".join(why.split())[:500],
+            # Escaped, for headers outside of ASCII do not come back from the client as they went in.
+            "Dead-Reason": quote(" ".join(why.split())[:500], safe=" !#$&'()*+,/:;=?@[]<>"),
             "Nats-Msg-Id": f"{self._durable}/{sequence}",
         }
         await self._bus.js.publish(f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote
 
 from nats.js.errors import NotFoundError
 
@@ -59,7 +60,7 @@ class DeadLetters:
             found.append(
                 DeadLetter(
                     sequence=sequence, subject=headers.get("Dead-Subject", raw.subject or ""),
-                    consumer=headers.get("Dead-Consumer", ""), reason=headers.get("Dead-Reason", ""),
+                    consumer=headers.get("Dead-Consumer", ""), reason=unquote(headers.get("Dead-Reason", "")),
                     event=headers.get("ce-id", ""), time=datetime.fromisoformat(stamp) if stamp else None,
                     size=len(raw.data or b""),
                 )

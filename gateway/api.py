@@ -16,6 +16,7 @@ from chassis.settings import number
 from gateway import problems, strict_json, transcode
 from gateway.guard import Caller, Guard, TooOften
 from gateway.path_templates import BadPath
+from gateway.places import Places
 from gateway.routes import Route, Routes
 from gateway.strict_json import bad_field
 from gateway.upstream import Upstream
@@ -45,6 +46,7 @@ class Api:
         self._upstream = upstream
         self._guard = guard
         self._seconds = number("API_SECONDS", 10)
+        self._places = Places(int(number("API_AT_ONCE", 16)), int(number("API_AT_ONCE_PER_UNIT", 12)))
         self._in_flight: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -78,8 +80,8 @@ class Api:
         )  # fmt: skip
         with context.serving(call):
             if route.streaming:
-                return _download(self._upstream.call(route, message, STREAM_SECONDS))
-            with self._alone(caller, key):
+                return _download(self._places.held(route.unit, self._upstream.call(route, message, STREAM_SECONDS)))
+            with self._alone(caller, key), self._places.one(route.unit):
                 answer = self._upstream.call(route, message, self._seconds)
         response = Response(transcode.to_json(route, answer), content_type="application/json")
         if etag := getattr(answer, "etag", ""):

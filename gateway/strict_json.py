@@ -17,8 +17,11 @@ from google.protobuf.message import Message
 from chassis.errors import InvalidInput
 
 MAX_DEPTH = 64
+MAX_STRINGS = 100_000  # names and values; more would keep a worker busy for longer than anybody may
+MAX_OBJECTS = 50_000
 _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _OPERATOR = re.compile(r"^\$|[.\x00]")
 # Messages whose JSON form is a scalar or free form; json_format checks these itself.
 _SCALAR_MESSAGES = frozenset(
@@ -45,6 +48,9 @@ def loads(body: bytes) -> Any:
 
     Raises InvalidInput.
     """
+    strings = (body.count(b'"') - body.count(b'\\"')) // 2
+    if strings > MAX_STRINGS or body.count(b"{") > MAX_OBJECTS:
+        raise bad_field("", "内容过多，请分次提交")
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except InvalidInput:
@@ -108,7 +114,8 @@ def _check_message(value: Any, descriptor: Descriptor, path: str, depth: int) ->
     if not isinstance(value, dict):
         raise bad_field(path, "应为对象")
     for name, item in value.items():
-        field = descriptor.fields_by_name.get(name)
+        # The descriptors' own tables cannot even be asked for a lone surrogate.
+        field = None if _BAD_CHARACTER.search(name) else descriptor.fields_by_name.get(name)
         if field is None:
             raise bad_field(_join(path, clean(name)), "没有这个字段")
         if item is not None:
@@ -122,12 +129,12 @@ def _check_field(value: Any, field: FieldDescriptor, path: str, depth: int) -> N
         item_field = field.message_type.fields_by_name["value"]
         for key, item in value.items():
             _check_key(key, path)
-            _check_one(item, item_field, f"{path}.{key}", depth + 1)
+            _check_one(item, item_field, f"{path}.{key}", depth + 2)
     elif field.is_repeated:
         if not isinstance(value, list):
             raise bad_field(path, "应为数组")
         for index, item in enumerate(value):
-            _check_one(item, field, f"{path}[{index}]", depth + 1)
+            _check_one(item, field, f"{path}[{index}]", depth + 2)
     else:
         _check_one(value, field, path, depth + 1)
 
@@ -139,11 +146,14 @@ def _check_one(value: Any, field: FieldDescriptor, path: str, depth: int) -> Non
     elif kind == _F.CPPTYPE_STRING:
         if not isinstance(value, str):
             raise bad_field(path, "应为字符串")
+        if field.type == _F.TYPE_BYTES and not _BASE64.fullmatch(value):
+            raise bad_field(path, "应为 Base64 编码")
         _check_text(value, path)
     elif kind == _F.CPPTYPE_BOOL:
         if not isinstance(value, bool):
             raise bad_field(path, "应为 true 或 false")
     elif kind == _F.CPPTYPE_ENUM:
+        _check_text(value, path)
         known = isinstance(value, str) and value in field.enum_type.values_by_name
         if not known and not (isinstance(value, int) and value in field.enum_type.values_by_number):
             raise bad_field(path, "不是允许的值")

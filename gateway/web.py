@@ -29,10 +29,11 @@ def app(given: Settings | None = None) -> Flask:
     given = given or settings()
     log.configure("gateway", given.process)
     telemetry.start("gateway", given.process)
-    return create(GatewayParts(given), load())
+    routes = load()
+    return create(GatewayParts(given), routes, Upstream(routes))
 
 
-def create(parts: GatewayParts, routes: Routes) -> Flask:
+def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
     """The application over these parts; tests bring their own."""
     flask = Flask(__name__, template_folder=str(HERE / "templates"), static_folder=None)
     flask.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, MAX_FORM_MEMORY_SIZE=1 << 20, MAX_FORM_PARTS=50)
@@ -71,6 +72,6 @@ def create(parts: GatewayParts, routes: Routes) -> Flask:
     flask.register_blueprint(auth_pages.blueprint(parts, guard))
     flask.register_blueprint(auth_pages.backchannel(parts))
     flask.register_blueprint(api_pages.blueprint(routes, parts.settings.public_url))
-    flask.register_blueprint(Api(routes, Upstream(routes), guard).blueprint())
+    flask.register_blueprint(Api(routes, upstream, guard).blueprint())
     _log.info("gateway ready", routes=len(routes.all))
     return flask

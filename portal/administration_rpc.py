@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tongban.portal.v1 import administration_pb2 as pb
+from tongban.portal.v1 import administration_pb2_grpc as api
+
 from chassis.deadletters import DeadLetters
 from chassis.errors import not_found
 from chassis.server import callers, request_of
 from portal.ending import receipts_of
 from portal.parts import PortalParts
-from tongban.portal.v1 import administration_pb2 as pb
-from tongban.portal.v1 import administration_pb2_grpc as api
 
 WHO = {
     "ListDeadLetters": callers("system_administrator"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tongban.portal.v1 import apps_pb2 as pb
+from tongban.portal.v1 import apps_pb2_grpc as api
+
 from chassis import context
 from chassis.errors import Forbidden
 from chassis.identity_types import Principal
@@ -12,8 +15,6 @@ from portal import catalogue, convert
 from portal.model import App
 from portal.parts import PortalParts
 from portal.vault import Secret
-from tongban.portal.v1 import apps_pb2 as pb
-from tongban.portal.v1 import apps_pb2_grpc as api
 
 _SIGNED_IN = callers("person", "system_administrator", "security_administrator", "auditor")
 _PERSON = callers("person")
@@ -59,7 +60,9 @@ class AppRpc(api.AppServiceServicer):
     def LaunchApp(self, request: pb.LaunchAppRequest, _rpc: Any) -> pb.LaunchAppResponse:
         who = _caller()
         url = catalogue.launch(self._parts, request.app, who, context.current().token)
-        return pb.LaunchAppResponse(url=url, receipt=self._parts.receipt_id(who.session) if who.session else "")
+        return pb.LaunchAppResponse(
+            url=url, receipt=self._parts.receipt_id(who.session) if who.session else ""
+        )
 
     def TestConnector(self, request: pb.TestConnectorRequest, _rpc: Any) -> pb.TestConnectorResponse:
         good, report = catalogue.test_connector(self._parts, request.app, _caller())
@@ -82,7 +85,9 @@ class AppRpc(api.AppServiceServicer):
         app, who = self._usable(request.app)
         if who.session:
             self._parts.jars.drop(who.session, app.id)
-        return convert.from_credential(self._parts.credentials.forget(who.person, app.id, request_of(request)))
+        return convert.from_credential(
+            self._parts.credentials.forget(who.person, app.id, request_of(request))
+        )
 
     def _usable(self, key: str) -> tuple[App, Principal]:
         """The system and the caller, who may open it. Raises NotFound, Forbidden."""

@@ -77,8 +77,18 @@ def save_app(apps: Repository[App], wanted: App, request: Request) -> App:
 
 def _copy(wanted: App, app: App) -> None:
     # Written on purpose field by field: revision and the memory of requests belong to the record. # check 20
-    app.name, app.icon, app.description, app.category = wanted.name, wanted.icon, wanted.description, wanted.category
-    app.audience, app.connector, app.probe, app.order = wanted.audience, wanted.connector, wanted.probe, wanted.order
+    app.name, app.icon, app.description, app.category = (
+        wanted.name,
+        wanted.icon,
+        wanted.description,
+        wanted.category,
+    )
+    app.audience, app.connector, app.probe, app.order = (
+        wanted.audience,
+        wanted.connector,
+        wanted.probe,
+        wanted.order,
+    )
     app.removed = False
 
 
@@ -108,7 +118,9 @@ def launch(parts: PortalParts, key: str, principal: Principal, token: str) -> st
         # Signed in before the browser goes there, so that a refusal is told on a page of ours.
         parts.opening.jar(entry, principal)
     ticket = _ticket(key, token)
-    base = httpx.URL(f"{parts.chassis.settings.public_url.partition(':')[0]}://{key}.{text('APPS_DOMAIN')}/.tongban/enter")
+    base = httpx.URL(
+        f"{parts.chassis.settings.public_url.partition(':')[0]}://{key}.{text('APPS_DOMAIN')}/.tongban/enter"
+    )
     return str(base.copy_merge_params({"ticket": ticket, "next": entry.connector.start}))
 
 
@@ -123,11 +135,17 @@ def _ticket(app: str, token: str) -> str:
             trust_env=False,
         )
     except httpx.HTTPError as problem:
-        raise Unavailable("GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", str(problem)) from problem
+        raise Unavailable(
+            "GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", str(problem)
+        ) from problem
     if reply.status_code == 401:
-        raise NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。", "The gateway knows no session for this token.")
+        raise NotSignedIn(
+            "NOT_SIGNED_IN", "登录已失效，请重新登录。", "The gateway knows no session for this token."
+        )
     if reply.status_code != 200:
-        raise Unavailable("GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", f"status {reply.status_code}")
+        raise Unavailable(
+            "GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", f"status {reply.status_code}"
+        )
     return str(reply.json()["ticket"])
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tongban.portal.v1 import apps_pb2 as pb
+
 from chassis.identity_types import Principal
 from portal.catalogue import BuiltIn
 from portal.connectors.signing_in import Report
 from portal.credentials import Credential
 from portal.model import App, Connector, FormLogin
-from tongban.portal.v1 import apps_pb2 as pb
 
 _FORM = (
     "login_path", "username_field", "password_field", "body", "digest", "success", "success_value", "logout_path",

@@ -17,7 +17,8 @@ UNTRIED, GOOD, QUARANTINED, NONE = "untried", "good", "quarantined", "none"
 @dataclass(kw_only=True)
 class Credential(Aggregate):
     """state "quarantined": the system refused it once; it is not tried again until the person enters it anew, so that no account
-    gets locked. state "none": forgotten."""
+    gets locked. state "none": forgotten.
+    """
 
     person: str
     app: str
@@ -73,7 +74,9 @@ class Credentials:
         """
         record = self.find(person, app)
         if record.state == NONE:
-            raise WrongState("NO_CREDENTIAL", "请先填写您在该系统的用户名和密码。", "No credential for this system.")
+            raise WrongState(
+                "NO_CREDENTIAL", "请先填写您在该系统的用户名和密码。", "No credential for this system."
+            )
         if record.state == QUARANTINED:
             raise WrongState(
                 "CREDENTIAL_QUARANTINED",
@@ -83,7 +86,9 @@ class Credentials:
         try:
             return self._vault.open_secret(record.sealed, person, app), record
         except Unsealable as problem:
-            raise WrongState("CREDENTIAL_LOST", "保存的密码无法读取，请重新填写。", "The credential does not open.") from problem
+            raise WrongState(
+                "CREDENTIAL_LOST", "保存的密码无法读取，请重新填写。", "The credential does not open."
+            ) from problem
 
     def tried(self, record: Credential, *, good: bool) -> None:
         """Notes what became of a try, unless the person entered another credential meanwhile."""

@@ -54,7 +54,9 @@ def realm_call(admin: KeycloakAdmin, method: str, path: str, **options: Any) -> 
     try:
         reply = getattr(connection, f"raw_{method}")(url, **options)
     except KeycloakError as problem:
-        raise Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)) from problem
+        raise Unavailable(
+            "IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)
+        ) from problem
     if reply.status_code >= 400:
         raise Unavailable(
             "IDENTITY_REFUSED",

@@ -87,7 +87,11 @@ class App(Aggregate):
             wrong["name"] = "请填写名称（不超过30字）"
         if len(self.description) > 200:
             wrong["description"] = "说明不能超过200字"
-        if not self.audience or len(self.audience) > 200 or not all(_AUDIENCE.match(one) for one in self.audience):
+        if (
+            not self.audience
+            or len(self.audience) > 200
+            or not all(_AUDIENCE.match(one) for one in self.audience)
+        ):
             wrong["audience"] = "请至少选择一个使用范围"
         wrong |= _wrong_connector(self.connector)
         if self.probe and not _is_path(self.probe):
@@ -110,7 +114,12 @@ def _wrong_connector(connector: Connector) -> dict[str, str]:
 
 def _wrong_header(connector: Connector) -> dict[str, str]:
     canonical = connector.header.lower()
-    if not _HEADER.match(connector.header) or canonical in ("host", "cookie", "authorization", "content-length"):
+    if not _HEADER.match(connector.header) or canonical in (
+        "host",
+        "cookie",
+        "authorization",
+        "content-length",
+    ):
         return {"connector__header": "请填写有效的请求头名称，例如 X-Remote-User"}
     if connector.header_value not in ("username", "person", "name"):
         return {"connector__header_value": "请选择请求头的内容"}
@@ -134,4 +143,6 @@ def _wrong_form(form: FormLogin) -> dict[str, str]:
 
 def _is_path(text: str) -> bool:
     # Two slashes at the beginning would name another host.
-    return text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and " " not in text
+    return (
+        text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and " " not in text
+    )

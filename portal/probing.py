@@ -1,4 +1,4 @@
-"""Whether a system can be reached: the test of connectors that need no credential, and the health probe."""
+"""Whether a system can be reached: the test of connectors that need no credential."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def probe(client: httpx.Client, app: App, principal: Principal) -> tuple[bool, R
         with report.step("打开起始页") as step:
             identity = headers.identity_header(app.connector, principal)
             given = http.usual_headers(target) + ([identity] if identity else [])
-            answer = http.send(client, target, "GET", app.probe or app.connector.start, given)
+            answer = http.send(client, target, "GET", app.connector.start, given)
             size = len(http.read(answer, LARGEST))
             step.detail = f"状态码 {answer.status_code}，{size} 字节"
             step.outcome = "good" if answer.status_code < 400 else "failed"

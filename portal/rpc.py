@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tongban.portal.v1 import administration_pb2_grpc, apps_pb2_grpc, directory_pb2_grpc
+
 from chassis.process import Parts
 from portal import administration_rpc, app_rpc
 from portal.directory import rpc as directory_rpc
 from portal.parts import PortalParts
-from tongban.portal.v1 import administration_pb2_grpc, apps_pb2_grpc, directory_pb2_grpc
 
 WHO = {**directory_rpc.WHO, **app_rpc.WHO, **administration_rpc.WHO}
 

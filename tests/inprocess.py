@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import threading
 import time
 import uuid
@@ -21,6 +22,7 @@ import pymongo
 from google.protobuf.message import Message
 from tongban.portal.v1 import directory_pb2
 
+from chassis import client
 from chassis.bus import Bus
 from chassis.consumer import Running as RunningConsumer
 from chassis.directory import Directory
@@ -92,6 +94,9 @@ class InProcess:
         self.server = build(self.settings, self.parts.verifier, self.service.who, health)
         self.service.add(self.parts, self.server)
         self.port = port = self.server.add_insecure_port("127.0.0.1:0")
+        # Pages and other services reach it as they do in a deployment.
+        os.environ[f"TONGBAN_GRPC_{self.service.name.upper()}"] = f"127.0.0.1:{port}"
+        client._channels.clear()
         self.server.start()
         assert self.bound.wait(60), "the consumers were not bound"
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

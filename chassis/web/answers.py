@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
-from flask import Flask, Response, make_response, redirect, request
+from flask import Flask, Response, g, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 
 TONES = ("good", "info", "warn", "bad")
-_TOAST_COOKIE = "tongban-toast"
+# The server itself reads it back on the next page, so it can have every protection that a cookie can have.
+_TOAST_COOKIE = "__Host-tongban-toast"
+_COOKIE: dict[str, Any] = {"path": "/", "samesite": "Lax", "secure": True, "httponly": True}
 
 
 def htmx() -> bool:
@@ -21,20 +23,21 @@ def htmx() -> bool:
 
 
 def go(url: str, message: str | None = None, tone: str = "good") -> Response:
-    """Redirect after a write, for plain forms (303) and for htmx (HX-Redirect); `message` appears as a toast there."""
+    """Redirect after a write, for plain forms (303) and htmx (HX-Redirect); `message` becomes a toast."""
     if htmx():
         response = make_response("", 200)
         response.headers["HX-Redirect"] = url
     else:
         response = make_response(redirect(url, 303))
     if message:
-        # Read and deleted by tongban.js, which shows it as text only; so it need not be trusted.
         value = quote(json.dumps({"text": message, "tone": tone}, ensure_ascii=False))
-        response.set_cookie(_TOAST_COOKIE, value, max_age=30, path="/", samesite="Lax", secure=request.is_secure)
+        response.set_cookie(_TOAST_COOKIE, value, max_age=30, **_COOKIE)
     return response
 
 
-def toast(answer: ResponseReturnValue, message: str, tone: str = "good", event: str | None = None) -> Response:
+def toast(
+    answer: ResponseReturnValue, message: str, tone: str = "good", event: str | None = None
+) -> Response:
     """`answer` with a toast; `event` is triggered on body as well, e.g. "tongban:todo"."""
     response = trigger(make_response(answer), "tongban:toast", {"text": message, "tone": tone})
     return trigger(response, event, {}) if event else response
@@ -72,6 +75,19 @@ def paged(next_page_token: str, total: int | None = None) -> Page:
     )
 
 
+def waiting_toast() -> str:
+    """The message that `go` left for this page, as JSON; '' when there is none. It is shown as text only."""
+    g.toast_shown = True
+    return unquote(request.cookies.get(_TOAST_COOKIE, ""))
+
+
 def install(app: Flask) -> None:
-    """Make `htmx()` known to templates."""
+    """Make `htmx()` and `waiting_toast()` known to templates; a message that was shown is forgotten."""
     app.jinja_env.globals["htmx"] = htmx
+    app.jinja_env.globals["waiting_toast"] = waiting_toast
+
+    @app.after_request
+    def forget(response: Response) -> Response:
+        if g.get("toast_shown") and _TOAST_COOKIE in request.cookies:
+            response.delete_cookie(_TOAST_COOKIE, **_COOKIE)
+        return response

@@ -1,7 +1,7 @@
 """The factory of every service's pages.
 
-`create_app` gives a Flask application in which the caller is verified, unsafe requests carry the CSRF token of the edge, errors
-have a page, and the component kit is at hand. A service adds views and templates, nothing else.
+`create_app` gives a Flask application in which the caller is verified, unsafe requests carry the CSRF token
+of the edge, errors have a page, and the component kit is at hand. A service adds views and templates only.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def create_app(
 ) -> Flask:
     """The Flask application of one service's pages.
 
-    service: the unit's name, also its URL prefix ("portal" has none); title: its name in the navigation; public: endpoints that
-    are served without a login, besides /healthz and static files; max_body: bytes; ready: what /healthz reports, by
-    default whether the names of people and units are known. verifier and directory are replaced in tests only; by default they
-    are made on first use, so that no connection exists before a fork.
+    service: the unit's name, also its URL prefix ("portal" has none); title: its name in the navigation;
+    public: endpoints that are served without a login, besides /healthz and static files; max_body: bytes;
+    ready: what /healthz reports, by default whether the names of people and units are known. verifier and
+    directory are given in tests only; else made on first use, so that nothing connects before a fork.
     """
     if verifier is None:
         # A process of its own, not a test: gunicorn imports this in each worker, so after the fork.
@@ -53,7 +53,7 @@ def create_app(
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(HERE / "templates")])  # type: ignore[assignment]
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(HERE / "templates")])
 
     outside = Outside(verifier, directory)
     names.install(app, outside.directory)

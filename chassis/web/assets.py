@@ -14,7 +14,7 @@ STATIC = Path(__file__).parent / "static"
 
 @cache
 def asset(name: str) -> str:
-    """The address of a file in static/, e.g. asset("tongban.css"). A file that is absent here gets no hash."""
+    """Address of a file in static/ by its name, e.g. "tongban.css". An absent file gets no hash."""
     path = STATIC / name
     if not path.is_file():
         return f"/static/{name}"

@@ -148,7 +148,7 @@ def _readable(value: Moment) -> datetime | None:
 
 
 def href(value: str | None) -> str:
-    """`value` if it is a path or a web address; '#' for javascript: and the like, which data from outside may hold."""
+    """`value` if it is a path or a web address; '#' for javascript: and the like."""
     text = str(value or "").strip()
     if text.startswith(("/", "#", "?")) and not text.startswith("//"):
         return text
@@ -167,5 +167,19 @@ def _today() -> date:
 
 def install(app: Flask) -> None:
     """Make the filters known to templates."""
-    every = (when, date_cn, datetime_cn, time_tag, due, due_tone, size, level, urgency, iso_date, iso_minute, href, hue)
+    every = (
+        when,
+        date_cn,
+        datetime_cn,
+        time_tag,
+        due,
+        due_tone,
+        size,
+        level,
+        urgency,
+        iso_date,
+        iso_minute,
+        href,
+        hue,
+    )
     app.jinja_env.filters.update({one.__name__: one for one in every})

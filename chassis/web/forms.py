@@ -1,4 +1,4 @@
-"""Forms: what a field shows again after a refusal, how its text is read, and the attributes that htmx wants."""
+"""Forms: what a field shows again after a refusal, how its text is read, the attributes that htmx wants."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def form_errors(error: TongbanError | Mapping[str, str]) -> dict[str, str]:
 
 
 def form_request_id() -> str:
-    """The form's request id (AIP-155): the same form sent twice is one effect. Fresh when the form carries none."""
+    """The form's request id (AIP-155): the same form sent twice is one effect. Fresh when it carries none."""
     text = request.form.get("request_id", "")
     return text if 8 <= len(text) <= 64 else str(uuid.uuid4())
 
@@ -82,7 +82,7 @@ def field_state(name: str, value: Any, error: str | None, wanted: str | None = N
     errors: dict[str, str] = (g.get("form_errors") or {}) if _is_posted_form() else {}
     if errors:
         posted = request.form.getlist(name)
-        # A group of boxes with nothing chosen posts nothing; `_has` tells that from a field which was not there.
+        # A group of boxes with nothing chosen posts nothing; `_has` tells that from an absent field.
         if posted or name in request.form.getlist("_has"):
             value = posted
     values = as_list(value)
@@ -98,8 +98,9 @@ def begin_form(action: str | None) -> str:
     # Forms with the same action are told apart by their order.
     seen: dict[str, int] = g.setdefault("forms_seen", {})
     seen[action] = seen.get(action, 0) + 1
-    g.form_here = f"{action}#{seen[action]}"
-    return g.form_here
+    key = f"{action}#{seen[action]}"
+    g.form_here = key
+    return key
 
 
 def _is_posted_form() -> bool:
@@ -126,7 +127,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _unique_id(wanted: str) -> str:
-    # Two dialogs on one page may both ask for an opinion; ids must differ, or a label leads to the wrong field.
+    # Two dialogs on one page may both ask for an opinion; ids must differ for their labels.
     seen: dict[str, int] = g.setdefault("field_ids", {})
     seen[wanted] = seen.get(wanted, 0) + 1
     return wanted if seen[wanted] == 1 else f"{wanted}-{seen[wanted]}"
@@ -135,14 +136,16 @@ def _unique_id(wanted: str) -> str:
 def hx_attributes(hx: Mapping[str, Any] | None) -> Markup:
     """{'post': '/x', 'vals': {…}} as hx-post="/x" hx-vals='{…}'."""
     written = [
-        Markup(' hx-{}="{}"').format(name.replace("_", "-"), json.dumps(value) if isinstance(value, Mapping) else value)
+        Markup(' hx-{}="{}"').format(
+            name.replace("_", "-"), json.dumps(value) if isinstance(value, Mapping) else value
+        )
         for name, value in (hx or {}).items()
     ]
     return Markup().join(written)
 
 
 def options(given: Iterable[Any] | None) -> list[dict[str, Any]]:
-    """Choices in one form: {value, label, hint} or {label, options}, from values, pairs, triples and dicts."""
+    """Choices as {value, label, hint} or {label, options}, from values, pairs, triples and dicts."""
     result: list[dict[str, Any]] = []
     for one in given or ():
         if isinstance(one, Mapping):

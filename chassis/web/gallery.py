@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of data read best as rows
 """All components on one page, with real-looking data: `python -m chassis.web.gallery --port 8099`. For development only.
 
 There is no login here: a stand-in for the edge adds the headers which a signed-in browser's requests would carry.
@@ -24,7 +25,15 @@ from chassis.web import create_app, form_errors, go, htmx, paged, toast
 HERE = Path(__file__).parent
 CSRF = "gallery"
 ICONS = " ".join(re.findall(r'symbol id="(\w+)"', (HERE / "static/icons.svg").read_text()))
-_PEOPLE = {"zhang": "张明远", "li": "李晓燕", "wang": "王建国", "chen": "陈思宇", "zhao": "赵丽华", "ouyang": "欧阳振华", "liu": "刘伟"}
+_PEOPLE = {
+    "zhang": "张明远",
+    "li": "李晓燕",
+    "wang": "王建国",
+    "chen": "陈思宇",
+    "zhao": "赵丽华",
+    "ouyang": "欧阳振华",
+    "liu": "刘伟",
+}
 _UNITS = {
     "zfb": ("云溪区人民政府办公室", "区府办"), "fgw": ("云溪区发展和改革局", "区发改局"), "czj": ("云溪区财政局", "区财政局"),
     "zrzy": ("云溪区自然资源和规划局", "区资规局"), "jtj": ("云溪区交通运输局", "区交通局"),
@@ -58,7 +67,14 @@ class GalleryVerifier:
     def verify(self, token: str) -> Principal:
         """The one person of the gallery."""
         posts = ("zfb:head", "zfb:leader", "fgw:member")
-        return Principal(person="zhang", name="张明远", posts=posts, roles=frozenset({"auditor"}), clearance=2, session=token)
+        return Principal(
+            person="zhang",
+            name="张明远",
+            posts=posts,
+            roles=frozenset({"auditor"}),
+            clearance=2,
+            session=token,
+        )
 
 
 views = Blueprint("gallery", __name__)
@@ -113,7 +129,13 @@ def data() -> dict[str, Any]:
 def home() -> str:
     """The gallery."""
     rest = [] if request.args.get("q") == "无" else data()["rows"]
-    return render_template("gallery.html", **{**data(), "rows": rest}, page=paged("next-one", total=1286), nav="home", icons=ICONS)
+    return render_template(
+        "gallery.html",
+        **{**data(), "rows": rest},
+        page=paged("next-one", total=1286),
+        nav="home",
+        icons=ICONS,
+    )
 
 
 @views.get("/form")
@@ -127,7 +149,9 @@ def send() -> Any:
     """Refuses a title shorter than five characters, fails on request, else accepts."""
     title = request.form.get("title", "")
     if "故障" in title:
-        raise Unavailable("UNAVAILABLE", "公文服务暂时不可用，请稍后再试。", "The documents service is not available.")
+        raise Unavailable(
+            "UNAVAILABLE", "公文服务暂时不可用，请稍后再试。", "The documents service is not available."
+        )
     if "错误" in title:
         raise RuntimeError("secret detail of the inside")
     try:
@@ -199,7 +223,7 @@ def application() -> Flask:
             environ["HTTP_AUTHORIZATION"], environ["HTTP_X_TONGBAN_CSRF"] = "Bearer gallery", CSRF
         return inner(environ, start)
 
-    app.wsgi_app = edge  # type: ignore[method-assign]
+    app.wsgi_app = edge  # type: ignore[assignment]
     return app
 
 
@@ -211,7 +235,9 @@ def main() -> None:
     given = parser.parse_args()
     app = application()
     if given.vendor:
-        app.add_url_rule("/static/vendor/<name>", "vendor.static", lambda name: send_from_directory(given.vendor, name))
+        app.add_url_rule(
+            "/static/vendor/<name>", "vendor.static", lambda name: send_from_directory(given.vendor, name)
+        )
     app.run("127.0.0.1", given.port, threaded=True)
 
 

@@ -1,7 +1,8 @@
 """Who may come in: the access token, the CSRF token, the response headers of every page.
 
-The browser holds a session cookie of the gateway only. The edge has that session checked and passes on the access token
-(`Authorization`), the session's CSRF token (`X-Tongban-Csrf`) and the request id; all three are stripped from what a browser sends.
+The browser holds a session cookie of the gateway only. The edge has that session checked and passes on the
+access token (`Authorization`), the session's CSRF token (`X-Tongban-Csrf`) and the request id; all three are
+stripped from what a browser sends.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 PAGE_SECONDS = 15.0  # a page that takes longer has failed for its reader
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'self'"
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'self'; "
+        "form-action 'self'; frame-ancestors 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
@@ -50,7 +51,7 @@ def install(app: Flask, service: str, public: frozenset[str], verify: Callable[[
             traceparent=request.headers.get("traceparent", ""),
         )
         g.call.enter_context(context.serving(call))
-        # A public endpoint has no session that a forged request could ride on, so it needs no CSRF token either.
+        # A public endpoint has no session that a forged request could ride on: no CSRF token either.
         if request.endpoint in public or (request.endpoint or "").endswith(".static"):
             return
         token = _bearer()
@@ -91,4 +92,8 @@ def _check_csrf() -> None:
     expected = csrf_token()
     given = request.headers.get("X-CSRF-Token") or request.form.get("_csrf", "")
     if not expected or not hmac.compare_digest(expected.encode(), given.encode()):
-        raise Forbidden("CSRF", "页面已过期，请返回上一页刷新后再试。", "The page is out of date; reload it and try again.")
+        raise Forbidden(
+            "CSRF",
+            "页面已过期，请返回上一页刷新后再试。",
+            "The page is out of date; reload it and try again.",
+        )

@@ -1,6 +1,7 @@
 """Chinese by default, English on request.
 
-The Chinese text is the key. A folder of templates may hold `en.json` ({"中文": "English"}); what is missing there stays Chinese.
+The Chinese text is the key. A folder of templates may hold `en.json` ({"中文": "English"}); what is missing
+there stays Chinese.
 """
 
 from __future__ import annotations

@@ -12,7 +12,11 @@ from chassis.web import language
 GONE_PERSON = "（已注销人员）"
 GONE_UNIT = "（已撤销单位）"
 ROLES = {"member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导"}
-REALM_ROLES = {"system_administrator": "系统管理员", "security_administrator": "安全保密员", "auditor": "安全审计员"}
+REALM_ROLES = {
+    "system_administrator": "系统管理员",
+    "security_administrator": "安全保密员",
+    "auditor": "安全审计员",
+}
 
 
 class Directory(Protocol):
@@ -86,8 +90,14 @@ def _directory() -> Directory:
 
 
 def install(app: Flask, directory: Callable[[], Directory]) -> None:
-    """Make the filters known to templates; `directory` is asked at each use, so that nothing is made before a fork."""
+    """Make the filters known to templates; `directory` is called at each use, not before a fork."""
     app.extensions["tongban-directory"] = directory
     app.jinja_env.filters.update(
-        person=person, people=person, unit=unit, units=unit, unit_short=unit_short, role=role, audience=audience
+        person=person,
+        people=person,
+        unit=unit,
+        units=unit,
+        unit_short=unit_short,
+        role=role,
+        audience=audience,
     )

@@ -1,4 +1,4 @@
-"""What the pages hear from the platform: verified tokens and the directory, over one connection to the broker.
+"""What the pages hear from the platform: verified tokens and the directory, by one connection to the broker.
 
 Made on first use, because a process may fork before it serves, and because a test needs neither.
 """

@@ -1,4 +1,4 @@
-"""What the reader sees when something fails: one sentence, what to do next, and the request id. Never more than that.
+"""What the reader sees when something fails: one sentence, what to do next, the request id. Never more.
 
 A whole page for a navigation; for htmx a toast, leaving the page (and what was typed) as it stands.
 """
@@ -43,7 +43,9 @@ class Advice:
 
 _ADVICE: dict[type[TongbanError], Advice] = {
     InvalidInput: Advice(422, "填写的内容有误", "请返回上一页，按提示修改后再提交。"),
-    NotFound: Advice(404, "没有找到", "它可能已被撤回或移动。请从列表重新打开，或联系发给您链接的人。", "search"),
+    NotFound: Advice(
+        404, "没有找到", "它可能已被撤回或移动。请从列表重新打开，或联系发给您链接的人。", "search"
+    ),
     Exists: Advice(409, "已经存在", "请更换编号或名称，或打开已有的那一份。"),
     Forbidden: Advice(403, "不能这样操作", "如工作需要，请联系本单位文书或系统管理员。", "lock"),
     NotSignedIn: Advice(401, "请重新登录", "登录后会回到这一页。", "lock"),
@@ -52,7 +54,9 @@ _ADVICE: dict[type[TongbanError], Advice] = {
     TooMuch: Advice(429, "太大或太频繁", "请稍等片刻，或减少一次提交的内容。", "clock"),
     Unavailable: Advice(503, "服务暂时不可用", "再次提交不会重复办理。", "refresh", again=True),
     TimedOut: Advice(504, "处理超时", "再次提交不会重复办理。", "clock", again=True),
-    Internal: Advice(500, "系统出了问题", "请稍后再试；如果仍不行，请把下面的编号告诉系统管理员。", again=True),
+    Internal: Advice(
+        500, "系统出了问题", "请稍后再试；如果仍不行，请把下面的编号告诉系统管理员。", again=True
+    ),
 }
 _RELOAD = "请刷新页面重试；如果仍不行，请把下面的编号告诉系统管理员。"
 _HTTP: dict[int, TongbanError] = {
@@ -62,7 +66,9 @@ _HTTP: dict[int, TongbanError] = {
     429: TooMuch("TOO_MUCH", "操作太频繁，请稍后再试。", "Too many requests."),
 }
 _BAD = InvalidInput("BAD_REQUEST", "请求的内容无法识别。", "The request could not be understood.")
-_FAULT = Internal("INTERNAL", "系统出现错误，我们已经记录。", "An internal error occurred; it has been recorded.")
+_FAULT = Internal(
+    "INTERNAL", "系统出现错误，我们已经记录。", "An internal error occurred; it has been recorded."
+)
 
 
 def install(app: Flask) -> None:
@@ -89,9 +95,15 @@ def install(app: Flask) -> None:
         log.get(__name__).exception("a page failed")
         try:
             return _answer(_FAULT)
-        except Exception:  # the page's frame itself is what fails
+        except Exception:  # noqa: BLE001 -- the frame of all pages is what fails; it is logged
             log.get(__name__).exception("the error page failed")
-            return make_response((f"{_FAULT.zh} {g.get('request_id', '')}\n", 500, {"Content-Type": "text/plain; charset=utf-8"}))
+            return make_response(
+                (
+                    f"{_FAULT.zh} {g.get('request_id', '')}\n",
+                    500,
+                    {"Content-Type": "text/plain; charset=utf-8"},
+                )
+            )
 
 
 def _answer(error: TongbanError, status: int | None = None) -> Response:
@@ -102,18 +114,22 @@ def _answer(error: TongbanError, status: int | None = None) -> Response:
     status = status or advice.status
     if answers.htmx():
         # The page stays as it is; 422 would otherwise be swapped in as a form with messages.
-        response = make_response(render_template("error_fragment.html", sentence=sentence, advice=advice), status)
+        response = make_response(
+            render_template("error_fragment.html", sentence=sentence, advice=advice), status
+        )
         response.headers["HX-Reswap"] = "none"
         detail = {"text": sentence, "hint": language.t(advice.next_step), "tone": "bad"}
         if status >= 500:
             detail["code"] = g.get("request_id", "")
         return answers.trigger(response, "tongban:toast", detail)
-    page = render_template("error.html", sentence=sentence, advice=advice, status=status, repeat=_repeat(advice))
+    page = render_template(
+        "error.html", sentence=sentence, advice=advice, status=status, repeat=_repeat(advice)
+    )
     return make_response(page, status)
 
 
 def _repeat(advice: Advice) -> list[tuple[str, str]] | None:
-    """The posted fields, so that the very same request (its request_id included) can be sent again; None where it cannot."""
+    """The posted fields, to send the same request (and request_id) again; None where that cannot be."""
     if not advice.again or request.method != "POST" or request.files:
         return None
     if (request.content_length or 0) > 512 * 1024:

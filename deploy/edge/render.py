@@ -19,7 +19,10 @@ ROOT = HERE.parent.parent
 MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules")
 MODULES = ("ndk_http_module.so", "ngx_http_set_misc_module.so")
 # Pages of the portal that are shown without a login.
-PUBLIC_PAGES = ("/signed-out", "/offline", "/sw.js", "/manifest.webmanifest", "/favicon.ico")
+PUBLIC_PAGES = (
+    "= /signed-out", "^~ /signed-out/", "= /offline", "= /sw.js", "= /manifest.webmanifest", "= /favicon.ico",
+    "^~ /portal-static/",
+)  # fmt: skip
 _ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}")
 _VALUE = re.compile(r"[A-Za-z0-9./:_\[\]@-]*")
 
@@ -157,9 +160,7 @@ def _pages(units: dict[str, dict[str, Any]]) -> str:
         if path == "/":
             # Administration acts on what holds now, not on what held a second ago.
             blocks.append(_location("/administration", name, "/_session_now"))
-            blocks += [_public(f"= {page}", name) for page in PUBLIC_PAGES]
-            # The portal's own files; those of the kit are served from /static/ above.
-            blocks.append(_public("^~ /portal/static/", name))
+            blocks += [_public(page, name) for page in PUBLIC_PAGES]
         else:
             blocks.append(f"        location = {path.rstrip('/')} {{\n            return 301 {path};\n        }}")
             blocks.append(_public(f"^~ {path}static/", name))

@@ -1,8 +1,9 @@
-"""The application's processes, out of units.toml: what to run, with which environment, and when it is ready."""
+"""The application's processes, out of units.toml: what to run, in which environment, when it is ready."""
 
 import importlib
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.local import env, units
@@ -13,6 +14,8 @@ from deploy.local.probes import Probe, answers, appears, listens
 from deploy.local.say import Refusal
 from deploy.local.settings import Settings
 from deploy.local.units import Unit
+
+_GUNICORN = Path(__file__).with_name("gunicorn.conf.py")
 
 
 class Applications:
@@ -25,22 +28,22 @@ class Applications:
         self._ports = Ports(settings)
 
     def specs(self, listed: tuple[Unit, ...], after: tuple[str, ...]) -> list[Spec]:
-        """Everything that `listed` asks for: one-shots after the engines `after`, the rest after the one-shots."""
+        """All that `listed` asks for: one-shots after the engines `after`, the rest after the one-shots."""
         setups = [self._setup(unit, after) for unit in listed if unit.setup]
         then = tuple(spec.name for spec in setups) or after
         return [*setups, *(spec for unit in listed for spec in self._unit(unit, then))]
 
     def _unit(self, unit: Unit, after: tuple[str, ...]) -> Iterator[Spec]:
         for number in range(unit.grpc):
-            # They share the port by SO_REUSEPORT, so a further server needs no address of its own.
-            name = f"{unit.name}-serve" + (f"-{number + 1}" if number else "")
             ready = listens(self._ports.unit(unit, "grpc"))
-            yield self._spec(unit, "serve", after, ["-m", unit.module, "serve"], ready, name)
+            first = self._spec(unit, "serve", after, ["-m", unit.module, "serve"], ready)
+            # They share the port by SO_REUSEPORT, so a further server needs no address of its own.
+            yield replace(first, name=f"{first.name}-{number + 1}") if number else first
         if unit.work:
             yield self._work(unit, after)
         for process in ("pages", "web"):
             if getattr(unit, process):
-                gunicorn = ["-m", "gunicorn", "-c", "deploy/local/gunicorn.conf.py"]
+                gunicorn = ["-m", "gunicorn", "-c", str(_GUNICORN)]
                 command = [*gunicorn, f"{unit.module}.{process}:app()"]
                 yield self._spec(unit, process, after, command, self._healthz(unit, "http"))
         if unit.stream:
@@ -56,10 +59,8 @@ class Applications:
         return answers(self._ports.unit(unit, kind), "/healthz")
 
     def _setup(self, unit: Unit, after: tuple[str, ...]) -> Spec:
-        command = (self._python, "-m", unit.module, "setup")
-        environment = env.for_process(self._settings, self._platform, unit, "setup")
-        name = f"{unit.name}-setup"
-        return Spec(name, command, environment, self._settings.root, lambda: False, after, once=True)
+        spec = self._spec(unit, "setup", after, ["-m", unit.module, "setup"], lambda: False)
+        return replace(spec, once=True)
 
     def _work(self, unit: Unit, after: tuple[str, ...]) -> Spec:
         mark = self._settings.var / "ready" / f"{unit.name}-work"
@@ -68,27 +69,19 @@ class Applications:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.unlink(missing_ok=True)
 
-        command = (self._python, "-m", unit.module, "work")
-        environment = env.for_process(self._settings, self._platform, unit, "work")
-        name = f"{unit.name}-work"
-        return Spec(name, command, environment, self._settings.root, appears(mark), after, before=forget)
+        spec = self._spec(unit, "work", after, ["-m", unit.module, "work"], appears(mark))
+        return replace(spec, before=forget)
 
     def _spec(
-        self,
-        unit: Unit,
-        process: str,
-        after: tuple[str, ...],
-        arguments: list[str],
-        ready: Probe,
-        name: str = "",
+        self, unit: Unit, process: str, after: tuple[str, ...], arguments: list[str], ready: Probe
     ) -> Spec:
         environment = env.for_process(self._settings, self._platform, unit, process)
         command = (self._python, *arguments)
-        return Spec(name or f"{unit.name}-{process}", command, environment, self._settings.root, ready, after)
+        return Spec(f"{unit.name}-{process}", command, environment, self._settings.root, ready, after)
 
 
 def edge(settings: Settings, platform: Mapping[str, str]) -> Spec | None:
-    """nginx with the configuration that deploy/edge renders; None while this clone has no deploy/edge."""
+    """The edge: nginx with the configuration that deploy/edge renders; None without deploy/edge."""
     if not (settings.root / "deploy" / "edge" / "render.py").is_file():
         return None
     # Debian keeps nginx in a folder that is not on every user's PATH.
@@ -98,7 +91,11 @@ def edge(settings: Settings, platform: Mapping[str, str]) -> Spec | None:
     folder = settings.var / "edge"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     renderer = importlib.import_module("deploy.edge.render")
-    config = renderer.render(dict(platform), units.table(settings.root), folder)
+    try:
+        given = {**env.operator_settings(platform), **platform}
+        config = renderer.render(given, units.table(settings.root), folder)
+    except ValueError as problem:
+        raise Refusal(f"The edge cannot be configured: {problem}") from problem
     # Any-address is an address to listen on, but none to connect to.
     host = LOOPBACK if settings.bind in {"", "0.0.0.0", "::"} else settings.bind  # noqa: S104
     return Spec(

@@ -1,6 +1,7 @@
 """One supervised process: how it is started, known to be ready, and ended."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -10,6 +11,9 @@ from pathlib import Path
 from deploy.local.probes import Probe
 
 _LOG_BYTES = 10 * 1024 * 1024
+_TAIL_BYTES = 8192
+# The last line of a Python traceback, whatever else is logged after it.
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Missing|Refused)\b.*")
 
 
 def _nothing() -> None:
@@ -18,7 +22,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Spec:
-    """What to run. `ready` is asked until it says yes; a one-shot is ready when it has ended with status 0."""
+    """What to run. `ready` is asked until it says yes; a one-shot is ready once it ended with status 0."""
 
     name: str
     command: tuple[str, ...]
@@ -40,6 +44,7 @@ class Child:
         self.spec = spec
         self.log = logs / f"{spec.name}.log"
         self._popen: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     def start(self) -> None:
         """Start it, appending to its log; a log that has grown large is set aside first, one generation."""
@@ -48,6 +53,7 @@ class Child:
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
+            self._log_start = output.tell()
             self._popen = subprocess.Popen(
                 self.spec.command,
                 stdin=subprocess.DEVNULL,
@@ -93,13 +99,14 @@ class Child:
         self._popen.wait()
 
     def last_words(self) -> str:
-        """The last line of its log, for the operator."""
+        """What it said last since its start, for the operator: the last error, else the last line."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as handle:
-            handle.seek(max(0, self.log.stat().st_size - 4096))
+            handle.seek(max(self._log_start, self.log.stat().st_size - _TAIL_BYTES))
             lines = handle.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:200] if lines else ""
+        errors = [row for row in lines if _ERROR.match(row)]
+        return (errors or lines or [""])[-1].strip()[:200]
 
 
 def kill_group(pid: int) -> None:

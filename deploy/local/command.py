@@ -67,6 +67,10 @@ def _explain(what: str, log: Path) -> str:
     if "no space left" in low:
         return f"Installing {what} failed because the disk is full; free some space and run again."
     if any(sign in low for sign in _OFFLINE):
-        return f"Installing {what} failed because its package registry was not reached; check the network and run again."
+        return (
+            f"Installing {what} failed because its package registry was not reached; check the network and "
+            "run again."
+        )
     lines = [row.strip() for row in text.splitlines() if row.strip()]
-    return f"Installing {what} failed ({lines[-1][:200] if lines else 'it said nothing'}); all it said is in {log}."
+    last = lines[-1][:200] if lines else "it said nothing"
+    return f"Installing {what} failed ({last}); all it said is in {log}."

@@ -1,10 +1,10 @@
-"""One deployment on this machine, from its lock to its last process. `make run` and the tests both stand on this."""
+"""One deployment on this machine, from its lock to its last process; `make run` and tests stand on it."""
 
 import contextlib
 import subprocess
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from deploy.local import applications, engines, env, gen, secretfiles, state, tls, units
 from deploy.local.cache import complete, tools
@@ -36,7 +36,7 @@ class Deployment:
         self.env: dict[str, str] = {}
         self.supervisor: Supervisor
 
-    def __enter__(self) -> "Deployment":
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as cleanup:
             cleanup.enter_context(state.locked(self.settings.var))
             state.end_leftovers(self.settings.var)
@@ -54,7 +54,7 @@ class Deployment:
         self._cleanup.close()
 
     def _prepare(self) -> None:
-        """Check all that can be checked, then write configurations; nothing is started before this has ended."""
+        """Check all that can be checked, then write configurations; nothing is started before that."""
         settings, where = self.settings, tools()
         if not complete(where.environment) or not complete(where.mongo):
             raise Refusal("The tools are not installed yet; run: make install")

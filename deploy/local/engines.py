@@ -53,7 +53,7 @@ def _nats(settings: Settings, tools: Tools) -> Spec:
             "user": env.NATS_USER,
             "password": secretfiles.ensure(settings.secrets, "nats-password"),
         },
-        # An acknowledged event is on the disk: without this it is lost when the machine stops within two minutes.
+        # An acknowledged event is on the disk; without this it could be lost for the next two minutes.
         "jetstream": {"store_dir": str(folder), "sync_interval": "always"},
     }
     # The server's own format takes JSON.
@@ -108,8 +108,8 @@ def _keycloak(settings: Settings, tools: Tools) -> Spec:
 def _keycloak_home(home: Path, installed: Path) -> None:
     """A home of the deployment's own, in which only programs are shared with other deployments.
 
-    Keycloak finds its data below its home, and its home by where kc.sh really lies; so kc.sh is copied and the
-    rest of the installation is linked.
+    Keycloak finds its data below its home, and its home by where kc.sh really lies; so kc.sh is copied and
+    the rest of the installation is linked.
     """
     (home / "bin").mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / "data").mkdir(mode=0o700, exist_ok=True)

@@ -20,7 +20,7 @@ _OURS = ("TONGBAN_CACHE", "TONGBAN_BASE_PORT", "TONGBAN_EDGE_PORT", "TONGBAN_NO_
 
 
 def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[str, str]:
-    """What is the same for every process: the platform's addresses and folders. Without the operator's shell."""
+    """What is the same for every process: the platform's addresses and folders."""
     ports = Ports(settings)
     password = secretfiles.ensure(settings.secrets, "nats-password")
     env = {
@@ -51,7 +51,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
 
 
 def inherited(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The operator's shell without what would change how our processes run; proxies are kept off the loopback."""
+    """The operator's shell without what would change how we run; proxies are kept off the loopback."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -73,7 +73,7 @@ def for_python(settings: Settings, platform: Mapping[str, str]) -> dict[str, str
 
 
 def operator_settings(platform: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """TONGBAN_ settings from the operator's shell (limits, say) which neither this program nor the platform sets."""
+    """TONGBAN_ settings of the operator's shell (limits, say) which neither we nor the platform set."""
     return {
         name: value
         for name, value in environ.items()

@@ -1,7 +1,7 @@
 """`python3 -m deploy.local.gen`: compile proto/ into build/gen, when something changed.
 
-The result is imported as `tongban.documents.v1.documents_pb2`, with build/gen on the import path; the folders are
-namespace packages. build/image.binpb is the same definitions as one descriptor set, for lint.
+The result is imported as `tongban.documents.v1.documents_pb2`, with build/gen on the import path; the folders
+are namespace packages. build/image.binpb is the same definitions as one descriptor set, for lint.
 """
 
 import fcntl
@@ -48,7 +48,7 @@ def _compile(root: Path, sources: list[Path], out: Path, wanted: str, environmen
     fresh.mkdir()
     # googleapis-common-protos lays its .proto files beside its modules.
     common = next((environment / "lib").glob("python3.*")) / "site-packages"
-    command = [
+    command: list[str | Path] = [
         environment / "bin" / "python",
         "-m",
         "grpc_tools.protoc",

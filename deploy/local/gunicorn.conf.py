@@ -1,5 +1,6 @@
-"""gunicorn for pages and for the gateway. Every page waits for gRPC, so threads; no preload, because gRPC
-channels must be made after the fork."""
+# ruff: noqa: N999 - gunicorn knows its configuration by this name.
+# How gunicorn serves pages and the gateway. Every page waits for gRPC, hence threads; no preload, because
+# gRPC channels must be made after the fork.
 
 import os
 

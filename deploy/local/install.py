@@ -1,7 +1,7 @@
 """`python3 -m deploy.local.install [--tests]`: bring every tool into the cache. Idempotent.
 
-The first time takes minutes, most of it in three things that do not depend on each other (Go compiles, Keycloak
-builds, Debian downloads), so these run side by side. The second time only looks at stamps.
+The first time takes minutes, most of it in three things that do not depend on each other (Go compiles,
+Keycloak builds, Debian downloads), so these run side by side. The second time only looks at stamps.
 """
 
 import argparse
@@ -23,9 +23,10 @@ Step = tuple[str, Callable[[], bool]]
 def _lanes(where: Tools, *, tests: bool) -> list[list[Step]]:
     """Steps grouped into lanes: one lane after another inside, all lanes side by side.
 
-    Maven keeps one lane because two Mavens at once may spoil its local repository; Debian likewise has one lock.
+    Maven keeps one lane because two Mavens at once may spoil its local repository; Debian has one lock.
     """
     programs = {**versions.APT_RUN, **(versions.APT_TEST if tests else {})}
+    lacking = ", ".join(steps.missing(programs))
     return [
         [
             (f"Keycloak {versions.KEYCLOAK}", partial(steps.keycloak, where)),
@@ -33,7 +34,7 @@ def _lanes(where: Tools, *, tests: bool) -> list[list[Step]]:
         ],
         [(f"nats-server {versions.NATS}", partial(steps.nats, where))],
         [
-            (f"Debian packages ({', '.join(programs.values())})", partial(steps.debian, where, programs)),
+            (f"Debian packages ({lacking})", partial(steps.debian, where, programs)),
             ("Fandol fonts", partial(steps.fonts, where)),
         ],
         [
@@ -54,7 +55,7 @@ def _run_lane(lane: list[Step], clock: Clock) -> int:
 
 
 def _check_machine(where: Tools) -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this runs before any environment with a known Python.
         raise Refusal(
             "Python 3.11 or newer is needed; install python3.11 and run make with PYTHON=python3.11."
         )

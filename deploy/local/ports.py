@@ -53,13 +53,13 @@ class Ports:
         for owner, port in self.listening(units).items():
             if port > 65535 or is_taken(LOOPBACK, port):
                 raise Refusal(
-                    f"Port {port} (for {owner}) is taken; stop what listens there, or set TONGBAN_BASE_PORT to "
-                    f"something other than {self._base}."
+                    f"Port {port} (for {owner}) is taken; stop what listens there, or set TONGBAN_BASE_PORT "
+                    f"to something other than {self._base}."
                 )
         if is_taken(self._bind, self._edge):
             raise Refusal(
-                f"Port {self._edge} (for HTTPS) is taken; stop what listens there, or set TONGBAN_EDGE_PORT to "
-                "another port."
+                f"Port {self._edge} (for HTTPS) is taken; stop what listens there, or set TONGBAN_EDGE_PORT "
+                "to another port."
             )
 
 
@@ -86,8 +86,8 @@ def is_taken(host: str, port: int) -> bool:
 def free_block() -> Iterator[int]:
     """Hold a block of ports for a test: its first is the base, its last the edge.
 
-    A locked file keeps other tests off as long as the block lasts: between finding a port free and using it there
-    are seconds.
+    A locked file keeps other tests off as long as the block lasts: between finding a port free and using it
+    there are seconds.
     """
     folder = Path(tempfile.gettempdir()) / "tongban-ports"
     folder.mkdir(mode=0o1777, exist_ok=True)

@@ -13,7 +13,7 @@ _SECONDS = 2.0
 
 
 def listens(port: int, host: str = LOOPBACK) -> Probe:
-    """Somebody accepts connections. Enough for gRPC, whose health service needs more than this library has."""
+    """Somebody accepts connections. Enough for gRPC, whose health service the standard library cannot ask."""
 
     def probe() -> bool:
         try:

@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--until-ready",
         action="store_true",
-        help=f"give up with status 1 when not everything is ready after {_READY_SECONDS:.0f} s, instead of trying on",
+        help=f"give up with status 1 when not ready after {_READY_SECONDS:.0f} s, instead of trying on",
     )
     return parser.parse_args()
 
@@ -88,7 +88,7 @@ def _print_logins(var: Path) -> None:
 
 
 def _demo(deployment: Deployment, stopping: threading.Event) -> None:
-    """Fill an empty deployment with demonstration data, once; a broken one is tried again at the next start."""
+    """Fill an empty deployment with demonstration data, once; what failed is tried at the next start."""
     settings = deployment.settings
     stamp = settings.var / "demo.done"
     if stamp.exists() or not (settings.root / "deploy" / "demo" / "__main__.py").is_file():
@@ -101,7 +101,8 @@ def _demo(deployment: Deployment, stopping: threading.Event) -> None:
         _end(process)
     elif process.returncode:
         line(
-            f"The demonstration data are incomplete (status {process.returncode}); the next start tries again."
+            f"The demonstration data are incomplete (status {process.returncode}); the next start "
+            "tries again."
         )
     else:
         stamp.touch()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer to the operator, not a fault of the program.
+class Refusal(Exception):
     """Something the operator can put right. Its text is one sentence that says what to do."""
 
 

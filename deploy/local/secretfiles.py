@@ -32,7 +32,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def demo_key(folder: Path, *, wanted: bool) -> None:
-    """The key with which demonstration data may be written in anybody's name: there on a demonstration only."""
+    """The key with which demonstration data are written in anybody's name: on a demonstration only."""
     if wanted:
         ensure(folder, "demo-key")
     else:

@@ -1,4 +1,4 @@
-"""A deployment for tests: `with Stack(folder) as stack:` starts it on ports of its own, beside whatever else runs.
+"""A deployment for tests, on ports of its own, beside whatever else runs.
 
 with Stack(tmp_path, engines=("mongo", "nats"), applications=False) as stack:
     client = MongoClient(stack.env["TONGBAN_MONGO_URI"])
@@ -9,6 +9,7 @@ with Stack(tmp_path, engines=("mongo", "nats"), applications=False) as stack:
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from deploy.local import engines as all_engines
 from deploy.local.cache import ROOT
@@ -23,7 +24,7 @@ class NotReady(AssertionError):
 
 
 class Stack:
-    """All or some of the platform's processes in the folder `var`, which may be kept for a quicker next start."""
+    """All or some of the platform's processes in the folder `var`, which may be kept for a quicker start."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Stack:
         self.settings: Settings
         self._deployment: Deployment
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -100,7 +101,7 @@ class Stack:
         return self.settings.logs / f"{name}.log"
 
     def kill(self, name: str, *, hold: bool = True) -> None:
-        """kill -9. It stays down until `restart`; with hold=False it comes back by itself, as in production."""
+        """End it by SIGKILL. It stays down until `restart`; with hold=False it comes back by itself."""
         self._deployment.supervisor.end(name, hold=hold, kill=True)
 
     def halt(self, name: str) -> None:
@@ -118,7 +119,7 @@ class Stack:
             raise NotReady(self._complaint([name]))
 
     def run(self, *arguments: str) -> int:
-        """Run `python <arguments>` in the platform's environment, e.g. `run("-m", "deploy.demo", "--size", "small")`."""
+        """Run `python <arguments>` in the platform's environment, e.g. `run("-m", "deploy.demo")`."""
         return self._deployment.run_once(*arguments).wait()
 
     def _complaint(self, names: list[str]) -> str:

@@ -21,15 +21,15 @@ _GRACE_SECONDS = 10.0
 
 @contextlib.contextmanager
 def locked(var: Path) -> Iterator[None]:
-    """Hold the deployment's lock, which ends with this process however it ends; refuse when another holds it."""
+    """Hold the deployment's lock, which ends with this process however it ends; refuse if taken."""
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (var / _LOCK).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refusal(
-                f"Tongban already runs in {var}; stop that one (Ctrl-C), or give this one a folder of its own with "
-                "--var and ports of its own with --base-port and --edge-port."
+                f"Tongban already runs in {var}; stop that one (Ctrl-C), or give this one a folder of its "
+                "own with --var and ports of its own with --base-port and --edge-port."
             ) from None
         yield
 
@@ -47,7 +47,7 @@ def is_running(var: Path) -> bool:
 
 
 def read(var: Path) -> dict[str, Any]:
-    """The state of the deployment in `var`: `ready`, `url`, `env`, `ports`, `processes`. Refuses when there is none."""
+    """The state of what runs in `var`: ready, url, ca, env, ports, processes; refuses if nothing does."""
     if not is_running(var):
         raise Refusal(f"Nothing runs in {var}; start it with: make run")
     return dict(json.loads((var / STATE).read_text()))
@@ -62,8 +62,8 @@ def write(var: Path, state: Mapping[str, Any], pids: Mapping[str, int]) -> None:
 def end_leftovers(var: Path) -> None:
     """End what a supervisor that was killed left running. The caller holds the lock.
 
-    A process counts as left behind only when both its id and its time of birth are those that were written down:
-    ids are used again.
+    A process counts as left behind only when both its id and its time of birth are those that were written
+    down: ids are used again.
     """
     path = var / STATE
     try:

@@ -29,7 +29,7 @@ def uv(tools: Tools) -> bool:
         return False
     with filling(tools.uv) as folder:
         command.run("uv", sys.executable, "-m", "venv", folder, log=_log(tools, "venv"))
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={versions.UV}"]
+        pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={versions.UV}")
         command.run("uv", *pip, log=_log(tools, "uv"))
     return True
 
@@ -45,7 +45,7 @@ def python_environment(tools: Tools) -> bool:
             "UV_PYTHON": sys.executable,
             "UV_PYTHON_DOWNLOADS": "never",
         }
-        sync = [tools.uv / "bin" / "uv", "sync", "--frozen"]
+        sync = (tools.uv / "bin" / "uv", "sync", "--frozen")
         command.run("the Python packages", *sync, log=_log(tools, "python"), cwd=tools.root, env=env)
     return True
 
@@ -83,7 +83,7 @@ def keycloak(tools: Tools) -> bool:
         # Zip archives carry no permissions that Python would restore.
         for script in (folder / "bin").glob("*.sh"):
             script.chmod(0o755)
-        build = [folder / "bin" / "kc.sh", "build", *versions.KEYCLOAK_BUILD]
+        build = (folder / "bin" / "kc.sh", "build", *versions.KEYCLOAK_BUILD)
         command.run("Keycloak", *build, log=_log(tools, "keycloak-build"))
     return True
 
@@ -102,9 +102,9 @@ def mongo(tools: Tools) -> bool:
             "<dependency><groupId>de.bwaldvogel</groupId><artifactId>mongo-java-server-h2-backend</artifactId>"
             f"<version>{versions.MONGO}</version></dependency></dependencies></project>\n"
         )
-        options = ["-f", pom, f"-DoutputDirectory={folder / 'lib'}"]
+        options = ("-f", pom, f"-DoutputDirectory={folder / 'lib'}")
         _copy_from_maven(tools, "the embedded database", "copy-dependencies", *options)
-        javac = ["javac", "-cp", f"{folder}/lib/*", "-d", folder / "classes", tools.mongo_source]
+        javac = ("javac", "-cp", f"{folder}/lib/*", "-d", folder / "classes", tools.mongo_source)
         command.run("the embedded database", *javac, log=_log(tools, "mongo-javac"))
     return True
 
@@ -135,7 +135,7 @@ def vendor(tools: Tools) -> bool:
         return False
     command.require("npm", "to fetch the browser assets")
     with filling(tools.vendor) as folder, tempfile.TemporaryDirectory(dir=tools.base) as scratch:
-        pack = ["npm", "pack", "--silent", "--pack-destination", scratch, *versions.NPM]
+        pack = ("npm", "pack", "--silent", "--pack-destination", scratch, *versions.NPM)
         command.run("the browser assets", *pack, log=_log(tools, "npm"), cwd=Path(scratch))
         for wanted in versions.NPM:
             name, version = wanted.rsplit("@", 1)
@@ -149,7 +149,7 @@ def missing(programs: Mapping[str, str]) -> list[str]:
     """The packages of those `programs` which are not on PATH."""
     # Debian keeps nginx in /usr/sbin, which is not on the PATH of an ordinary user.
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [package for program, package in programs.items() if shutil.which(program, path=path) is None]
+    return [package for wanted, package in programs.items() if shutil.which(wanted, os.F_OK, path) is None]
 
 
 def debian_lists(tools: Tools) -> None:
@@ -165,7 +165,7 @@ def debian(tools: Tools, programs: Mapping[str, str]) -> bool:
         return False
     if os.geteuid() != 0:
         raise Refusal(f"Debian packages are missing; run: sudo apt-get install {' '.join(lacking)}")
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *lacking]
+    install = ("apt-get", "install", "--yes", "--no-install-recommends", *lacking)
     with _no_services():
         command.run(
             "Debian packages", *install, log=_log(tools, "apt"), env={"DEBIAN_FRONTEND": "noninteractive"}
@@ -196,5 +196,6 @@ def java_is_new_enough() -> None:
     number = said.partition('"')[2].partition('"')[0].partition(".")[0]
     if not number.isdigit() or int(number) < 17:
         raise Refusal(
-            f"Java 17 or newer is needed and this one is {number or 'unknown'}; install openjdk-17-jdk-headless."
+            f"Java 17 or newer is needed and this one is {number or 'unknown'}; install "
+            "openjdk-17-jdk-headless."
         )

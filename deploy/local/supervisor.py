@@ -1,7 +1,7 @@
 """Starts processes in the order of their dependencies, keeps them running, ends them in reverse order.
 
-One thread keeps one process. A process that ends by itself is started again, after a pause that doubles with every
-early end, and a line says so.
+One thread keeps one process. A process that ends by itself is started again, after a pause that doubles with
+every early end, and a line says so.
 """
 
 import threading
@@ -13,7 +13,7 @@ from pathlib import Path
 from deploy.local.child import Child, Spec
 
 _TICK = 0.1
-# A probe is asked more and more seldom: what takes long to start is not helped by being asked ten times a second.
+# A probe is asked more and more seldom: what takes long to start is not helped by being asked all the time.
 _SLOWEST_PROBE = 0.5
 _PROBE_GROWTH = 1.2
 _FIRST_PAUSE = 0.5

@@ -53,8 +53,8 @@ def _new_key(path: Path) -> None:
 def _make_authority(folder: Path) -> None:
     _new_key(folder / "ca.key")
     subject = "/O=Tongban/CN=Tongban local authority"
-    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    files = ["-key", folder / "ca.key", "-out", folder / "ca.crt"]
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    files = ("-key", folder / "ca.key", "-out", folder / "ca.crt")
     _openssl("req", "-x509", "-new", "-sha256", "-days", str(_CA_DAYS), "-subj", subject, *usage, *files)
 
 
@@ -68,8 +68,8 @@ def _make_server(folder: Path) -> None:
     _openssl(
         "req", "-new", "-key", folder / "server.key", "-subj", "/O=Tongban/CN=localhost", "-out", request
     )
-    authority = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial"]
-    times = ["-days", str(_SERVER_DAYS), "-sha256", "-extfile", extensions]
+    authority = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial")
+    times = ("-days", str(_SERVER_DAYS), "-sha256", "-extfile", extensions)
     _openssl("x509", "-req", "-in", request, *authority, *times, "-out", folder / "server.crt")
     request.unlink()
     extensions.unlink()

@@ -1,4 +1,4 @@
-"""`python3 -m deploy.local.tool <program> …`: run a program of the environment (python, pytest, ruff …) on this clone.
+"""`python3 -m deploy.local.tool <program> …`: run a program of the environment (python, pytest, ruff …).
 
 With --running, in the environment of the deployment that runs in TONGBAN_VAR (var/run).
 """

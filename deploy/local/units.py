@@ -52,7 +52,7 @@ def table(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def load(root: Path) -> tuple[Unit, ...]:
-    """All units in the order of the file, whether their code is there or not: a unit's ports depend on its place."""
+    """All units in the file's order, whether their code is there or not: ports depend on the place."""
     return tuple(_unit(name, index, entry) for index, (name, entry) in enumerate(table(root).items()))
 
 
@@ -63,7 +63,7 @@ def _unit(name: str, index: int, entry: Any) -> Unit:
         raise Refusal(f"deploy/units.toml: the unit name {name!r} may hold small letters, digits and _ only.")
     unknown = set(entry) - _KEYS
     if unknown:
-        raise Refusal(f"deploy/units.toml: [{name}] has the unknown key {sorted(unknown)[0]!r}; remove it.")
+        raise Refusal(f"deploy/units.toml: [{name}] has the unknown key {min(unknown)!r}; remove it.")
     unit = Unit(name=name, index=index, **{"module": f"services.{name}", **entry})
     if sum((unit.pages, unit.web, bool(unit.site))) > 1:
         raise Refusal(f"deploy/units.toml: [{name}] may have only one of pages, web and site.")

@@ -1,4 +1,4 @@
-"""The exact version of every tool that does not come from uv.lock. A change here is a new folder in the cache."""
+"""The exact version of every tool that is not in uv.lock. A change here is a new folder in the cache."""
 
 import sys
 
@@ -9,11 +9,11 @@ KEYCLOAK = "26.7.3"
 MONGO = "1.47.0"
 MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
 
-# Debian's texlive-lang-chinese, of which only the free Fandol fonts are taken. The name is a key of the cache,
-# not a request: Debian offers one version at a time, and these fonts have not changed since 2015.
+# Debian's texlive-lang-chinese, of which only the free Fandol fonts are taken. The name is a key of the
+# cache, not a request: Debian offers one version at a time, and these fonts have not changed since 2015.
 FONTS = "fandol-2015"
 
-# What `kc.sh build` bakes in. The database is Keycloak's own file: right for one machine; a cluster gives another.
+# What `kc.sh build` bakes in. The database is Keycloak's own file: right for one machine, not for a cluster.
 KEYCLOAK_BUILD = (
     "--db=dev-file",
     "--health-enabled=true",
@@ -25,6 +25,11 @@ KEYCLOAK_BUILD = (
 # htmx 2 rather than 4: its server-sent events extension is the one which is written for it.
 NPM = ("htmx.org@2.0.11", "htmx-ext-sse@2.2.4")
 
-# Programs of Debian packages: what must be on PATH, and which package brings it.
-APT_RUN = {"nginx": "nginx", "openssl": "openssl"}
+# What must be there of Debian: a program on PATH or a file, and which package brings it. The module of nginx
+# is for the edge's session cache, whose key is a hash.
+APT_RUN = {
+    "nginx": "nginx",
+    "openssl": "openssl",
+    "/usr/lib/nginx/modules/ngx_http_set_misc_module.so": "libnginx-mod-http-set-misc",
+}
 APT_TEST = {"chromium": "chromium", "pdftoppm": "poppler-utils"}

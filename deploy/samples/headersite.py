@@ -29,7 +29,9 @@ def create_site() -> Flask:
         names = _believed()
         if len(names) != 1:
             return _page("<p>未识别到用户，请从统一门户进入。</p>", 401)
-        rows = "".join(f"<tr><td>{when}</td><td>{value}</td><td>{growth}%</td></tr>" for when, value, growth in FIGURES)
+        rows = "".join(
+            f"<tr><td>{when}</td><td>{value}</td><td>{growth}%</td></tr>" for when, value, growth in FIGURES
+        )
         return _page(
             f"<p>当前用户：<b id=who>{html.escape(names[0])}</b></p><table border=1 cellpadding=6><caption>生产总值统计报表</caption>"
             f"<tr><th>季度<th>总值（亿元）<th>同比</tr>{rows}</table>"

@@ -54,7 +54,9 @@ def upward(
             kept.append((name, target.origin))
         elif lower == "referer":
             parts = urlsplit(value)
-            kept.append((name, f"{target.origin}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"))
+            kept.append(
+                (name, f"{target.origin}{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
+            )
     kept.append(("Accept-Encoding", "gzip"))
     if cookies:
         kept.append(("Cookie", cookies))
@@ -83,7 +85,9 @@ def downward(given: Iterable[tuple[str, str]], target: Target, path: str) -> lis
         lower = name.lower()
         if lower in ("location", "content-location"):
             kept.append((name, relocated(value, target, path)))
-        elif lower == "refresh" and (found := re.match(r"\s*(\d+)\s*;\s*url\s*=\s*['\"]?([^'\"]+)", value, re.IGNORECASE)):
+        elif lower == "refresh" and (
+            found := re.match(r"\s*(\d+)\s*;\s*url\s*=\s*['\"]?([^'\"]+)", value, re.IGNORECASE)
+        ):
             kept.append((name, f"{found.group(1)}; url={relocated(found.group(2), target, path)}"))
         elif lower not in dropped and not lower.startswith(_OURS):
             kept.append((name, value))
@@ -98,4 +102,6 @@ def relocated(value: str, target: Target, path: str) -> str:
     parts = urlsplit(whole)
     # Two slashes at the beginning would name another host to the browser.
     inner = "/" + parts.path.lstrip("/")
-    return inner + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    return (
+        inner + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    )

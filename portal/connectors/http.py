@@ -17,14 +17,43 @@ LARGEST = 256 << 20
 _AGENT = "Mozilla/5.0 (compatible; Tongban)"
 
 
+class _TimedStream(httpcore.NetworkStream):
+    """A connection that gives an answer so much time in all; a byte now and then does not prolong it."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+        self._asked = time.monotonic()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._asked + TOTAL - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("The whole answer took too long.")
+        return self._inner.read(max_bytes, min(left, timeout or left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._asked = time.monotonic()
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(self, *given: Any, **more: Any) -> httpcore.NetworkStream:
+        return _TimedStream(self._inner.start_tls(*given, **more))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class _JudgedBackend(httpcore.SyncBackend):
     """Connects to the address that was judged, never to a name, so that the name cannot change its meaning in between."""
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, **more: Any
+    ) -> httpcore.NetworkStream:
         problem: Exception = Unavailable("APP_UNREACHABLE", "该系统暂时无法连接。", host)
         for address in judged_addresses(host, port):
             try:
-                return super().connect_tcp(address, port, timeout, **more)
+                return _TimedStream(super().connect_tcp(address, port, timeout, **more))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
                 problem = failure
         raise problem
@@ -50,7 +79,12 @@ def client() -> httpx.Client:
 
 
 def send(
-    http: httpx.Client, target: Target, method: str, path: str, headers: list[tuple[str, str]], body: Iterable[bytes] | bytes = b""
+    http: httpx.Client,
+    target: Target,
+    method: str,
+    path: str,
+    headers: list[tuple[str, str]],
+    body: Iterable[bytes] | bytes = b"",
 ) -> httpx.Response:
     """One request to the target, whatever `path` says: it can name a path and a query and nothing else. The answer streams.
 
@@ -63,7 +97,11 @@ def send(
     try:
         return http.send(request, stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise Unavailable("APP_UNREACHABLE", "该系统暂时无法访问，请稍后再试。", f"{target.origin}: {type(problem).__name__}") from problem
+        raise Unavailable(
+            "APP_UNREACHABLE",
+            "该系统暂时无法访问，请稍后再试。",
+            f"{target.origin}: {type(problem).__name__}",
+        ) from problem
 
 
 def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOTAL) -> Iterator[bytes]:
@@ -73,13 +111,19 @@ def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOT
     """
     end, size = time.monotonic() + seconds, 0
     try:
-        for chunk in answer.iter_raw(65536):
+        for chunk in answer.iter_raw():
             size += len(chunk)
             if size > largest or time.monotonic() > end:
-                raise TooMuch("APP_ANSWER_TOO_LARGE", "该系统返回的内容过大或过慢，已中止。", "Answer too large or too slow.")
+                raise TooMuch(
+                    "APP_ANSWER_TOO_LARGE",
+                    "该系统返回的内容过大或过慢，已中止。",
+                    "Answer too large or too slow.",
+                )
             yield chunk
     except httpx.HTTPError as problem:
-        raise Unavailable("APP_UNREACHABLE", "该系统的响应中断，请稍后再试。", type(problem).__name__) from problem
+        raise Unavailable(
+            "APP_UNREACHABLE", "该系统的响应中断，请稍后再试。", type(problem).__name__
+        ) from problem
     finally:
         answer.close()
 
@@ -91,7 +135,9 @@ def read(answer: httpx.Response, largest: int) -> bytes:
     if encoding in ("identity", ""):
         return raw
     # We never ask for a compressed page, so one that comes so anyway is not read.
-    raise Unavailable("APP_ANSWER_UNREADABLE", "该系统返回了无法识别的压缩内容。", f"content-encoding {encoding}")
+    raise Unavailable(
+        "APP_ANSWER_UNREADABLE", "该系统返回了无法识别的压缩内容。", f"content-encoding {encoding}"
+    )
 
 
 def usual_headers(target: Target) -> list[tuple[str, str]]:

@@ -54,9 +54,14 @@ class Jar:
             cookie = _parse(text, host, path)
             if cookie is None:
                 continue
-            kept = [one for one in self.cookies if (one.name, one.path) != (cookie.name, cookie.path)]
+            key = (cookie.name, cookie.path)
             # An expiry in the past is how a server takes a cookie away.
-            self.cookies = kept if 0 < cookie.expires < time.time() else [*kept, cookie][-MOST:]
+            fresh = [] if 0 < cookie.expires < time.time() else [cookie]
+            places = [place for place, one in enumerate(self.cookies) if (one.name, one.path) == key]
+            if places:
+                self.cookies[places[0] : places[0] + 1] = fresh
+            else:
+                self.cookies = [*self.cookies, *fresh][-MOST:]
         return before != [asdict(cookie) for cookie in self.cookies]
 
     def value(self, name: str) -> str:
@@ -76,7 +81,9 @@ def _parse(text: str, host: str, path: str) -> Cookie | None:
         return None
     given = facts.get("path", "")
     directory = path.partition("?")[0].rpartition("/")[0] or "/"
-    return Cookie(name, value, given if given.startswith("/") else directory, _expiry(facts), "secure" in facts)
+    return Cookie(
+        name, value, given if given.startswith("/") else directory, _expiry(facts), "secure" in facts
+    )
 
 
 def _expiry(facts: dict[str, str]) -> float:
@@ -84,7 +91,7 @@ def _expiry(facts: dict[str, str]) -> float:
         seconds = int(facts["max-age"])
         return time.time() + seconds if seconds > 0 else 1.0
     try:
-        return parsedate_to_datetime(facts["expires"]).timestamp() if facts.get("expires") else 0.0
+        return max(1.0, parsedate_to_datetime(facts["expires"]).timestamp()) if facts.get("expires") else 0.0
     except (ValueError, TypeError, OverflowError):
         return 0.0
 

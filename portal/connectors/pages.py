@@ -69,16 +69,28 @@ def fill(text: str, page_url: str, encoding: str, settings: FormLogin, secret: S
     """
     form = login_form(text, settings)
     if form is None:
-        raise WrongState("NO_LOGIN_FORM", "登录页面上没有找到登录表单，请联系系统管理员检查接入设置。", "No login form found.")
+        raise WrongState(
+            "NO_LOGIN_FORM",
+            "登录页面上没有找到登录表单，请联系系统管理员检查接入设置。",
+            "No login form found.",
+        )
     password = _password_field(form, settings)
     username = _username_field(form, password, settings)
     if password is None or username is None:
-        raise WrongState("NO_LOGIN_FORM", "登录表单中没有找到用户名或密码栏。", "No field for the name or the password.")
+        raise WrongState(
+            "NO_LOGIN_FORM", "登录表单中没有找到用户名或密码栏。", "No field for the name or the password."
+        )
     values = [pair for pair in _values(form) if pair[0] not in {username, password["name"], *settings.fields}]
-    values += [(username, secret.username), (str(password["name"]), digested(secret.password, settings.digest))]
+    values += [
+        (username, secret.username),
+        (str(password["name"]), digested(secret.password, settings.digest)),
+    ]
     values += list(settings.fields.items())
     base = form.find_previous("base", href=True)
-    url = urljoin(urljoin(page_url, str(base["href"])) if base else page_url, str(form.get("action") or page_url).strip())
+    url = urljoin(
+        urljoin(page_url, str(base["href"])) if base else page_url,
+        str(form.get("action") or page_url).strip(),
+    )
     charset = _known(str(form.get("accept-charset", "")).split(",")[0].strip() or encoding) or encoding
     body = urlencode(values, encoding=charset, errors="xmlcharrefreplace").encode("ascii")
     method = "GET" if str(form.get("method", "")).strip().lower() == "get" else "POST"
@@ -99,7 +111,9 @@ def visible_text(text: str) -> str:
 
 def _fields(form: Tag) -> list[Tag]:
     """The form's fields in document order, with those elsewhere in the page that name it by its id; no disabled ones."""
-    found = [field for field in form.find_all(["input", "select", "textarea", "button"]) if not field.get("form")]
+    found = [
+        field for field in form.find_all(["input", "select", "textarea", "button"]) if not field.get("form")
+    ]
     if form.get("id"):
         root = list(form.parents)[-1]
         found += root.find_all(["input", "select", "textarea", "button"], attrs={"form": form["id"]})
@@ -167,4 +181,6 @@ def _chosen(select: Tag) -> list[str]:
     chosen = [option for option in options if option.has_attr("selected")]
     if not chosen and not select.has_attr("multiple"):
         chosen = options[:1]
-    return [str(option["value"]) if option.has_attr("value") else option.get_text(strip=True) for option in chosen]
+    return [
+        str(option["value"]) if option.has_attr("value") else option.get_text(strip=True) for option in chosen
+    ]

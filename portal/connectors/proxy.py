@@ -87,7 +87,9 @@ class Proxy:
             # Old systems rarely defend against forged requests, so they are stopped here: only their own pages may send.
             origin, site = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
             if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc.lower() != host):
-                raise Forbidden("FOREIGN_REQUEST", "该请求来自其他网站，已拒绝。", "A foreign page sent this.")
+                raise Forbidden(
+                    "FOREIGN_REQUEST", "该请求来自其他网站，已拒绝。", "A foreign page sent this."
+                )
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
             raise TooMuch("UPLOAD_TOO_LARGE", "上传的内容超过64MB。", "The upload is too large.")
@@ -103,11 +105,17 @@ class Proxy:
             jar = self._opening.renew(app, principal, jar)
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 # The body has gone and the old session did not take it; the person sends it again from a fresh page.
-                raise Unavailable("SESSION_RENEWED", "该系统的会话已过期并已重新登录，请返回上一页重新提交。", "Signed in anew.")
+                raise Unavailable(
+                    "SESSION_RENEWED",
+                    "该系统的会话已过期并已重新登录，请返回上一页重新提交。",
+                    "Signed in anew.",
+                )
             answer = self._send(environ, app, principal, path, jar)
             if self._lost(answer, app, path):
                 answer.close()
-                raise Unavailable("APP_KEEPS_ASKING", "该系统反复要求登录，请联系系统管理员检查接入设置。", "Asks again.")
+                raise Unavailable(
+                    "APP_KEEPS_ASKING", "该系统反复要求登录，请联系系统管理员检查接入设置。", "Asks again."
+                )
         cookies = answer.headers.get_list("set-cookie")
         if cookies:
             self._opening.jars.take(principal.session, app.id, cookies, app.connector.target.host, path)
@@ -132,7 +140,10 @@ class Proxy:
         """Whether the answer says that the legacy session is over: 401, or being sent to the login page."""
         if answer.status_code == 401:
             return True
-        login = urlsplit(app.connector.form.login_path).path
+        form = app.connector.form
+        if path.partition("?")[0] == urlsplit(form.logout_path).path:
+            return False  # The person leaves the system of one's own will; the next page signs in anew.
+        login = urlsplit(form.login_path).path
         if answer.status_code in (301, 302, 303, 307):
             there = headers.relocated(answer.headers.get("location", ""), app.connector.target, path)
             return urlsplit(there).path == login
@@ -141,7 +152,12 @@ class Proxy:
     def _sorry(self, start: Start, problem: TongbanError) -> Iterable[bytes]:
         status = {"NOT_FOUND": "404 Not Found", "NOT_SIGNED_IN": "401 Unauthorized"}.get(problem.reason, "")
         if not status:
-            kinds = {Forbidden: "403 Forbidden", TooMuch: "413 Content Too Large", NotFound: "404 Not Found", Unavailable: "502 Bad Gateway"}
+            kinds = {
+                Forbidden: "403 Forbidden",
+                TooMuch: "413 Content Too Large",
+                NotFound: "404 Not Found",
+                Unavailable: "502 Bad Gateway",
+            }
             status = kinds.get(type(problem), "409 Conflict")
         body = _SORRY.format(sentence=html.escape(problem.zh), home=html.escape(self._public)).encode()
         start(

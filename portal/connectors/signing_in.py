@@ -74,7 +74,9 @@ class Visit:
         self._client = client
         self._target = target
 
-    def go(self, url: str, method: str = "GET", body: bytes = b"", content_type: str = "", referer: str = "") -> Page:
+    def go(
+        self, url: str, method: str = "GET", body: bytes = b"", content_type: str = "", referer: str = ""
+    ) -> Page:
         """Fetches a page, following redirects within the origin.
 
         Raises WrongState when it is led elsewhere; Unavailable.
@@ -98,7 +100,9 @@ class Visit:
         Raises WrongState when it does not lie at the system's origin.
         """
         if not self._target.same_origin(url):
-            raise WrongState("LED_ELSEWHERE", "该系统跳转到了登记地址以外的网站，已停止。", "Led to another origin.")
+            raise WrongState(
+                "LED_ELSEWHERE", "该系统跳转到了登记地址以外的网站，已停止。", "Led to another origin."
+            )
         return url
 
     def _send(self, url: str, method: str, body: bytes, content_type: str, referer: str) -> httpx.Response:
@@ -125,7 +129,9 @@ def sign_in(client: httpx.Client, app: App, secret: Secret | None, report: Repor
         page = visit.go(f"{target.origin}{form.login_path}")
         step.detail = f"状态码 {page.status}，编码 {page.encoding}，取得 {len(visit.jar.cookies)} 个会话标识"
         if page.status >= 400:
-            raise Unavailable("APP_UNREACHABLE", f"登录页返回了状态码 {page.status}。", "The login page failed.")
+            raise Unavailable(
+                "APP_UNREACHABLE", f"登录页返回了状态码 {page.status}。", "The login page failed."
+            )
     with report.step("填写登录表单") as step:
         ready = _filled(page, form, secret or Secret("", ""))
         visit.within(ready.url)
@@ -141,7 +147,9 @@ def sign_in(client: httpx.Client, app: App, secret: Secret | None, report: Repor
             landed = visit.go(ready.url, "POST", ready.body, ready.content_type, page.url)
         step.detail = f"状态码 {landed.status}，到达 {landed.path}"
         if landed.status >= 500:
-            raise Unavailable("APP_UNREACHABLE", f"该系统返回了状态码 {landed.status}。", "The system failed.")
+            raise Unavailable(
+                "APP_UNREACHABLE", f"该系统返回了状态码 {landed.status}。", "The system failed."
+            )
     with report.step("判断登录结果") as step:
         good = _succeeded(landed, visit.jar, before, form)
         step.outcome = "good" if good else "failed"

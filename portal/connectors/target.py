@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from chassis.errors import Forbidden, InvalidInput, Unavailable
 from chassis.settings import text
 
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
+)
 _OWN = ("MONGO_URI", "NATS_URL", "KEYCLOAK_URL", "STREAM")
 _OWN_PREFIXES = ("GRPC", "HTTP")
 
@@ -70,7 +72,12 @@ def parse_target(url: str) -> Target:
         raise _bad("地址中不能包含用户名或转义字符")
     host = _host(parts.hostname.lower())
     path = parts.path or "/"
-    return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path + (f"?{parts.query}" if parts.query else ""))
+    return Target(
+        parts.scheme,
+        host,
+        port or (443 if parts.scheme == "https" else 80),
+        path + (f"?{parts.query}" if parts.query else ""),
+    )
 
 
 def _host(host: str) -> str:
@@ -92,7 +99,9 @@ def judged_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as problem:
-        raise Unavailable("APP_UNREACHABLE", "无法解析该系统的地址，请联系系统管理员。", str(problem)) from problem
+        raise Unavailable(
+            "APP_UNREACHABLE", "无法解析该系统的地址，请联系系统管理员。", str(problem)
+        ) from problem
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not acceptable(address, port):
@@ -135,4 +144,6 @@ def own_ports(sites: tuple[str, ...] = ("OLDSITE", "HEADERSITE")) -> set[int]:
 
 
 def _bad(sentence: str) -> InvalidInput:
-    return InvalidInput("BAD_ADDRESS", f"{sentence}。", "Not an acceptable address.", {"connector.url": sentence})
+    return InvalidInput(
+        "BAD_ADDRESS", f"{sentence}。", "Not an acceptable address.", {"connector.url": sentence}
+    )

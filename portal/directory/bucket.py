@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from nats.js.errors import KeyNotFoundError, NoKeysError
+from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from chassis.bus import Bus
 from chassis.directory import BUCKET
-from tongban.portal.v1.directory_pb2 import Person, Unit
 
 _AT_ONCE = 64
 

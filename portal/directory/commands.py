@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from keycloak import KeycloakAdmin
+from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from portal.directory import users
 from portal.directory.groups import Group, read_groups, save_group
 from portal.directory.rules import check_people, check_units
 from portal.keycloak import realm_call
-from tongban.portal.v1.directory_pb2 import Person, Unit
 
 # Keycloak's own work is what takes time; more threads than this only wait for its database.
 _THREADS = 4
@@ -109,4 +109,3 @@ def _saved(person: Person, identity: str) -> Person:
     copy.name = person.name.strip()
     copy.ClearField("initial_password")
     return copy
-

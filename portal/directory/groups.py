@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from keycloak import KeycloakAdmin
+from tongban.portal.v1.directory_pb2 import Unit
 
 from portal.keycloak import realm_call
-from tongban.portal.v1.directory_pb2 import Unit
 
 _PAGE = 1000
 
@@ -102,4 +102,3 @@ def _unit_of(group: dict[str, Any], parent: str) -> Unit:
         organ_code=held.get("organ_code", ""),
         order=int(order) if order.isdecimal() else 0,
     )
-

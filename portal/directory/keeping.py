@@ -6,6 +6,7 @@ import asyncio
 
 from keycloak.exceptions import KeycloakError
 from nats.errors import Error as NatsError
+from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from chassis import log
 from chassis.bus import Bus
@@ -15,7 +16,6 @@ from portal.directory import bucket
 from portal.directory.groups import read_groups
 from portal.directory.users import read_people
 from portal.keycloak import portal_admin
-from tongban.portal.v1.directory_pb2 import Person, Unit
 
 EVERY = 600.0
 _AGAIN = 10.0

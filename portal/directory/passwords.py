@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 _ITERATIONS, _MEMORY, _LANES, _LENGTH = 5, 7168, 1, 32
 
 
-def credential(password: str, *, temporary: bool) -> dict[str, Any]:
-    """A Keycloak credential for `password`; a temporary one must be changed at the first sign-in."""
+def credential(password: str) -> dict[str, Any]:
+    """A Keycloak credential for `password`."""
     salt = os.urandom(16)
     kdf = Argon2id(salt=salt, length=_LENGTH, iterations=_ITERATIONS, lanes=_LANES, memory_cost=_MEMORY)
     secret = {"value": _text(kdf.derive(password.encode())), "salt": _text(salt), "additionalParameters": {}}
@@ -30,7 +30,6 @@ def credential(password: str, *, temporary: bool) -> dict[str, Any]:
     }
     return {
         "type": "password",
-        "temporary": temporary,
         # Without a date the policy of 90 days would call the password expired from the start.
         "createdDate": int(time.time() * 1000),
         "secretData": json.dumps(secret),

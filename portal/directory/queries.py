@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tongban.portal.v1.directory_pb2 import Person
+
 from chassis.directory import Directory
 from chassis.errors import invalid
-from tongban.portal.v1.directory_pb2 import Person
 
 MOST, USUAL = 500, 50
 

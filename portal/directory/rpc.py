@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from keycloak import KeycloakAdmin
+from tongban.portal.v1 import directory_pb2 as pb
+from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import context
 from chassis.directory import Directory
@@ -15,8 +17,6 @@ from chassis.server import callers, request_of
 from chassis.settings import text
 from portal.directory import bucket, commands, queries
 from portal.keycloak import portal_admin
-from tongban.portal.v1 import directory_pb2 as pb
-from tongban.portal.v1 import directory_pb2_grpc as api
 
 _ANYONE = callers(
     "person", "system_administrator", "security_administrator", "auditor",
@@ -54,7 +54,9 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         Raises Unavailable while the broker has not answered since this process began.
         """
         if not self._directory.ready.wait(min(_PATIENCE, context.current().left())):
-            raise Unavailable("DIRECTORY_NOT_READY", "通讯录正在装载，请稍后再试。", "The directory is still loading.")
+            raise Unavailable(
+                "DIRECTORY_NOT_READY", "通讯录正在装载，请稍后再试。", "The directory is still loading."
+            )
         return self._directory
 
     def ListUnits(self, _request: pb.ListUnitsRequest, _rpc: Any) -> pb.ListUnitsResponse:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from tongban.portal.v1.directory_pb2 import Person, Unit
+
 from chassis.errors import InvalidInput, invalid
 from chassis.identity_types import SYSTEM_ROLES
-from tongban.portal.v1.directory_pb2 import Person, Unit
 
 MOST = 100
 POST_ROLES = frozenset({"member", "registrar", "head", "leader"})

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request
+from tongban.portal.v1 import administration_pb2, directory_pb2
+from tongban.portal.v1 import apps_pb2 as pb
 from werkzeug.wrappers import Response
 
 from chassis.errors import TongbanError, forbidden
 from chassis.identity_types import SYSTEM_ROLES
 from chassis.web import form_errors, form_request_id, go
 from portal.pages import calls
-from tongban.portal.v1 import administration_pb2, directory_pb2
-from tongban.portal.v1 import apps_pb2 as pb
 
 views = Blueprint("administration", __name__, url_prefix="/administration")
-_FORM = ("login_path", "username_field", "password_field", "body", "digest", "success", "success_value", "logout_path")
+_FORM = (
+    "login_path",
+    "username_field",
+    "password_field",
+    "body",
+    "digest",
+    "success",
+    "success_value",
+    "logout_path",
+)
 
 
 @views.before_request
@@ -100,8 +109,12 @@ def _keeper() -> None:
 def _edit(app: pb.App, *, new: bool) -> str:
     units = calls.directory().ListUnits(directory_pb2.ListUnitsRequest()).units
     everybody = "all" in app.audience
-    chosen = [token.split(":")[1] for token in app.audience if token.startswith("u:") and token.count(":") == 1]
-    special = [token for token in app.audience if token != "all" and token not in {f"u:{unit}" for unit in chosen}]
+    chosen = [
+        token.split(":")[1] for token in app.audience if token.startswith("u:") and token.count(":") == 1
+    ]
+    special = [
+        token for token in app.audience if token != "all" and token not in {f"u:{unit}" for unit in chosen}
+    ]
     return render_template(
         "app_record.html",
         nav="administration",

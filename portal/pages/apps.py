@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
+from tongban.portal.v1 import apps_pb2 as pb
 from werkzeug.wrappers import Response as Answer
 
 from chassis.errors import TongbanError, WrongState
 from chassis.web import form_errors, form_request_id, go
 from portal.pages import calls
-from tongban.portal.v1 import apps_pb2 as pb
 
 views = Blueprint("apps", __name__)
 RECEIPT = "__Host-tongban-receipt"
@@ -34,7 +34,9 @@ def launch(key: str) -> Answer:
         return go(f"/apps/{key}", problem.zh, tone="warn")
     response = redirect(answer.url, 303)
     if answer.receipt:
-        response.set_cookie(RECEIPT, answer.receipt, _TEN_HOURS, path="/", secure=True, httponly=True, samesite="Lax")
+        response.set_cookie(
+            RECEIPT, answer.receipt, _TEN_HOURS, path="/", secure=True, httponly=True, samesite="Lax"
+        )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
+from tongban.portal.v1 import administration_pb2_grpc, apps_pb2_grpc, directory_pb2_grpc
+
 from chassis.client import Client
 from chassis.identity import ServiceToken
 from chassis.settings import settings
-from tongban.portal.v1 import administration_pb2_grpc, apps_pb2_grpc, directory_pb2_grpc
 
 
 @cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Blueprint, g, render_template, request
+from tongban.portal.v1 import apps_pb2, directory_pb2
 
 from chassis import clock
 from portal.pages import calls
-from tongban.portal.v1 import apps_pb2, directory_pb2
 
 views = Blueprint("home", __name__, static_folder="static", static_url_path="/portal-static")
 _CHINA = timedelta(hours=8)
@@ -33,7 +33,11 @@ def search() -> str:
     words = request.args.get("q", "").strip()[:100]
     people: list[directory_pb2.Person] = []
     if words:
-        people = calls.directory().SearchPeople(directory_pb2.SearchPeopleRequest(words=words, page_size=10)).people
+        people = (
+            calls.directory()
+            .SearchPeople(directory_pb2.SearchPeopleRequest(words=words, page_size=10))
+            .people
+        )
     return render_template("search.html", words=words, people=people)
 
 

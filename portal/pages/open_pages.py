@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from flask import Blueprint, Response, render_template, request, send_file
+from tongban.portal.v1 import administration_pb2 as pb
 
 import chassis.web
 from chassis.errors import NotFound
 from portal.pages import calls
 from portal.pages.apps import RECEIPT
-from tongban.portal.v1 import administration_pb2 as pb
 
 views = Blueprint("open_pages", __name__)
 _PATIENCE = 8  # how often the page asks for receipts, once a second
@@ -33,7 +33,9 @@ def receipts() -> str:
             found = calls.receipts().ListReceipts(pb.ListReceiptsRequest(receipt=key[:64])).receipts
         except NotFound:
             found = None
-    return render_template("receipts.html", receipts=found, tried=tried + 1, again=found is None and tried < _PATIENCE)
+    return render_template(
+        "receipts.html", receipts=found, tried=tried + 1, again=found is None and tried < _PATIENCE
+    )
 
 
 @views.get("/offline")
@@ -44,4 +46,6 @@ def offline() -> str:
 @views.get("/sw.js")
 def service_worker() -> Response:
     """At the root, because a service worker rules only what lies below its own path."""
-    return send_file(Path(chassis.web.__file__).parent / "static" / "sw.js", mimetype="text/javascript", max_age=0)
+    return send_file(
+        Path(chassis.web.__file__).parent / "static" / "sw.js", mimetype="text/javascript", max_age=0
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, g, render_template, request
+from tongban.portal.v1 import directory_pb2 as pb
 
 from portal.pages import calls
-from tongban.portal.v1 import directory_pb2 as pb
 
 views = Blueprint("people", __name__)
 SUGGESTIONS = 20
@@ -52,7 +52,11 @@ def _people(words: str) -> list[dict[str, Any]]:
     )
     units = _names()
     return [
-        {"value": person.person, "label": person.name, "note": " · ".join(filter(None, [_place(person, units), person.title]))}
+        {
+            "value": person.person,
+            "label": person.name,
+            "note": " · ".join(filter(None, [_place(person, units), person.title])),
+        }
         for person in calls.directory().SearchPeople(wanted).people
     ]
 

@@ -132,7 +132,12 @@ def token_scope() -> dict[str, Any]:
             _mapper(
                 "units",
                 "oidc-group-membership-mapper",
-                {"claim.name": "units", "full.path": "false", "id.token.claim": "false"},
+                {
+                    "claim.name": "units",
+                    "full.path": "false",
+                    "multivalued": "true",
+                    "id.token.claim": "false",
+                },
             ),
         ],
     }
@@ -145,7 +150,11 @@ def _attribute(
 
 
 def _mapper(name: str, kind: str, config: dict[str, str]) -> dict[str, Any]:
-    common = {"access.token.claim": "true", "introspection.token.claim": "true", "userinfo.token.claim": "false"}
+    common = {
+        "access.token.claim": "true",
+        "introspection.token.claim": "true",
+        "userinfo.token.claim": "false",
+    }
     return {
         "name": name,
         "protocol": "openid-connect",

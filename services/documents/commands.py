@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from chassis import clock, log
@@ -157,12 +158,12 @@ def withdraw_document(desk: Desk, principal: Principal, request: Request, key: s
     return _changed(desk, key, request, lambda document: document.withdraw(principal, reason, clock.now()))
 
 
-def unit_ended(desk: Desk, request: Request, key: str, unit: str) -> None:
-    """One unit has finished; the matter ends with the last one."""
+def unit_ended(desk: Desk, request: Request, key: str, unit: str, at: datetime) -> None:
+    """One unit finished at that time; the matter ends with the last one."""
 
     def step(document: Document) -> None:
         if document.unit_ended(unit):
-            document.conclude(SYSTEM, units_course(desk, document), "各单位均已办结", clock.now())
+            document.conclude(SYSTEM, units_course(desk, document), "各单位均已办结", at)
 
     desk.documents.change(key, request, step)
 
@@ -199,12 +200,12 @@ def deliver(desk: Desk, request: Request, document: Document, unit: str) -> None
     desk.deliveries.add(delivery, request)
 
 
-def lapse(desk: Desk, request: Request, document: Document) -> None:
-    """The matter has ended: so it has with every unit."""
+def lapse(desk: Desk, request: Request, document: Document, at: datetime) -> None:
+    """The matter ended at that time: so it has with every unit."""
     for delivery in deliveries_of(desk, document):
         if delivery.state not in ENDED:
             part = Request(f"{request.key}|{delivery.unit}")
-            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(clock.now()))
+            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(at))
 
 
 def clean_name(name: str) -> str:

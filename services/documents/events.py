@@ -37,12 +37,12 @@ def consumers(parts: Parts) -> list[Consumer]:
 
     def progressed(event: Event) -> None:
         if event.message.state in ENDED:
-            commands.unit_ended(own, event.request(), event.message.document, event.message.unit)
+            commands.unit_ended(own, event.request(), event.message.document, event.message.unit, event.time)
 
     def concluded(event: Event) -> None:
         if "|" not in event.message.document:
             document = own.documents.get(event.message.document)
-            commands.lapse(own, event.request(), document)
+            commands.lapse(own, event.request(), document, event.time)
 
     mine = f"tongban.{parts.settings.service}.v1"
     return [

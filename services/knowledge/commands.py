@@ -108,9 +108,9 @@ def admit(shelf: Shelf, said: Description, keeper: str, principal: Principal) ->
     Raises InvalidInput.
     """
     model.admit_level(said.level, principal.clearance, int(number("HIGHEST_LEVEL", 0)))
-    homes = _homes(shelf.directory, principal)
-    keeper = keeper or (homes[0] if homes else "")
-    if keeper not in homes:
+    own = homes(shelf.directory, principal)
+    keeper = keeper or (own[0] if own else "")
+    if keeper not in own:
         raise invalid(keeper="只能为本单位上传资料。")
     return replace(said, readers=_audience(shelf.directory, [*said.readers, f"u:{keeper}"])), keeper
 
@@ -256,7 +256,7 @@ def _saw(shelf: Shelf, item: Item) -> Item:
     return item
 
 
-def _homes(directory: Directory, principal: Principal) -> list[str]:
+def homes(directory: Directory, principal: Principal) -> list[str]:
     """The units for which a person may keep items: the organisations of the posts, or units of which no organisation is known."""
     return list(dict.fromkeys(directory.organisation(unit) or unit for unit in principal.units))
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from chassis.errors import InvalidInput
 
 TEXT_BYTES = 8 << 20  # of a plain file
-TEXT_CHARS = 4_000_000  # of what comes out of any file
+TEXT_CHARS = 1_000_000  # of what comes out of any file: it must fit into one message of the API
 PAGES = 3_000
 DOCX_PARTS, DOCX_BYTES, DOCX_RATIO = 5_000, 256 << 20, 200  # entries, unpacked bytes, unpacked : packed
 DOCX_XML = 64 << 20  # unpacked bytes of the document's own part
@@ -43,7 +43,7 @@ class Extracted:
 
 def unreadable(sentence: str, reason: str = "FILE_UNREADABLE") -> InvalidInput:
     """The refusal of one file, with a sentence that says what is wrong with it."""
-    return InvalidInput(reason, sentence, "The file cannot be read.", {"file": sentence})
+    return InvalidInput(reason, sentence, "The file cannot be read.", {"files": sentence})
 
 
 def extract(kind: str, data: bytes) -> Extracted:

@@ -32,7 +32,7 @@ def whole(item: Item, principal: Principal, directory: Directory, shown: Version
         source=item.source, source_matter=item.matter, excerpt=shown.content.excerpt, text=text,
         format=shown.content.format, addressees=item.addressees, version=shown.number, created_by=item.created_by,
         created_at=stamp(item.created_at), updated_at=stamp(item.updated_at),
-        may_edit=kept and item.state == "current", may_replace=kept and item.source != "documents",
+        chosen_units=chosen_units(item, directory), may_edit=kept and item.state == "current", may_replace=kept and item.source != "documents",
         files=[
             pb.ItemFile(name=one.name, media_type=one.media_type, digest=one.digest, size=one.size)
             for one in shown.content.files
@@ -98,6 +98,16 @@ def facets(page: Page, directory: Directory) -> list[pb.Facet]:
 def kinds() -> list[pb.Kind]:
     """All kinds in their order."""
     return [pb.Kind(kind=kind, label=label, uploadable=kind in UPLOADABLE) for kind, label in KINDS.items()]
+
+
+def chosen_units(item: Item, directory: Directory) -> list[str]:
+    """The units among the readers, but for the keeper and divisions of an organisation that reads anyway."""
+    units = [token[2:] for token in item.readers if token.startswith("u:") and token.count(":") == 1]
+    return [
+        unit
+        for unit in units
+        if unit != item.keeper and not any(above.unit != unit and above.unit in units for above in directory.upward(unit))
+    ]
 
 
 def issuer_name(unit: str, name: str, directory: Directory) -> str:

@@ -61,10 +61,14 @@ def _issuer(head: str) -> tuple[str, str]:
     head = head.partition("<!-- INFO END -->")[0]
     orders = list(_ORDER.finditer(head))
     if orders:
-        issuer = orders[-1]["issuer"].removeprefix("中华人民共和国")
+        issuer = _short(orders[-1]["issuer"])
         return issuer, f"{issuer}令第{orders[-1]['number']}号"
     issued = _ISSUED.search(head)
-    return (issued["issuer"].removeprefix("中华人民共和国"), "") if issued else ("", "")
+    return (_short(issued["issuer"]), "") if issued else ("", "")
+
+
+def _short(issuer: str) -> str:
+    return issuer.replace("中华人民共和国", "")
 
 
 def china_year(moment: datetime) -> int:

@@ -83,7 +83,8 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     ) -> pb.ListCategoriesResponse:
         page = commands.search(self._shelf, me(), words="", size=1)
         found = messages.facets(page, self._shelf.directory)
-        return pb.ListCategoriesResponse(facets=found, kinds=messages.kinds(), total=page.total)
+        homes = commands.homes(self._shelf.directory, me())
+        return pb.ListCategoriesResponse(facets=found, kinds=messages.kinds(), total=page.total, homes=homes)
 
     def Suggest(self, request: pb.SuggestRequest, _rpc: grpc.ServicerContext) -> pb.SuggestResponse:  # noqa: N802
         size = min(request.page_size or 8, 20)

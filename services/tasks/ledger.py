@@ -15,8 +15,9 @@ from chassis.bus import push_subject
 from chassis.errors import Conflict, Exists
 from chassis.repository import Repository
 from services.tasks.model import Obligation
-from services.tasks.repository import ATTEMPTS, TodoLists
+from services.tasks.repository import TodoLists
 
+ATTEMPTS = 60
 Push = Callable[[str, bytes], None]
 
 

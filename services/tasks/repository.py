@@ -4,62 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-import cattrs
 from google.protobuf.message import Message
 
-from chassis.errors import Conflict, Exists
+from chassis.plain import PlainRecords
 from chassis.process import Parts
 from chassis.repository import Repository
 from chassis.store import Store
 from services.tasks.model import Obligation, Task, TodoList
 
-ATTEMPTS = 60
-SCHEMA = 1
 ToWire = Callable[[Any, Any], Message]
-
-_converter = cattrs.Converter()
-_converter.register_structure_hook(datetime, lambda value, _: value)
-_converter.register_unstructure_hook(datetime, lambda value: value)
 
 
 class TodoLists:
-    """The lists, one record per holder.
-
-    They are derived from the obligations and tell no events, so they need neither an intent nor an outbox; what keeps them right
-    is `services.tasks.ledger`.
-    """
+    """The lists, one record per holder. They are derived from the obligations; what keeps them right is the ledger."""
 
     def __init__(self, store: Store) -> None:
-        self._records = store.collection("todo")
+        self._records = PlainRecords(store, "todo", TodoList, lambda token: TodoList(id=token))
 
     def get_many(self, tokens: Iterable[str]) -> list[TodoList]:
         """The lists of those tokens that have one."""
-        return [_converter.structure(record, TodoList) for record in self._records.get_many(tokens).values()]
+        return list(self._records.get_many(tokens).values())
 
     def follow(self, token: str, obligation: Obligation) -> str:
-        """Make the holder's list say what the obligation says; returns what changed, see TodoList.follow.
-
-        Raises Conflict when others were always faster.
-        """
-        for _ in range(ATTEMPTS):
-            record = self._records.get(token)
-            found = _converter.structure(record, TodoList) if record else TodoList(id=token)
-            changed = found.follow(obligation)
-            if not changed:
-                return ""
-            changes = _converter.unstructure(found) | {"_id": token, "schema": SCHEMA}
-            try:
-                if record:
-                    self._records.save(changes, [])
-                else:
-                    self._records.insert(changes | {"revision": 1})
-            except (Conflict, Exists):
-                continue
-            return changed
-        raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+        """Make the holder's list say what the obligation says; returns what changed, see TodoList.follow."""
+        changed: str = self._records.change(token, lambda todo: todo.follow(obligation))
+        return changed
 
 
 @dataclass(frozen=True)

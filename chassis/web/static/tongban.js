@@ -58,12 +58,11 @@
   }
   document.addEventListener("tongban:toast", (event) => toast(event.detail || {}));
 
-  function cookieToast() {
-    const found = document.cookie.split("; ").find((one) => one.startsWith("tongban-toast="));
-    if (!found) return;
-    document.cookie = "tongban-toast=; Max-Age=0; path=/; SameSite=Lax";
+  function waitingToast() {
+    const message = document.getElementById("toasts")?.dataset.message;
+    if (!message) return;
     try {
-      toast(JSON.parse(decodeURIComponent(found.slice("tongban-toast=".length))));
+      toast(JSON.parse(message));
     } catch (problem) {
       console.warn("unreadable message", problem);
     }
@@ -224,7 +223,7 @@
   });
   window.tongban = { toast, ask, icon, make, meta, english, markDirty: (form) => form && dirty.add(form) };
   document.addEventListener("DOMContentLoaded", () => {
-    cookieToast();
+    waitingToast();
     document.querySelector("[data-focus]")?.focus();
     if ("serviceWorker" in navigator && meta("stream")) {
       navigator.serviceWorker.register("/sw.js").catch((problem) => console.info("no service worker:", problem.message));

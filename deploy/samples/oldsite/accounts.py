@@ -17,7 +17,9 @@ class Accounts:
     def __init__(self, path: str) -> None:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False)
-        self._db.execute("create table if not exists users (name text primary key, label text, digest text, wrong int)")
+        self._db.execute(
+            "create table if not exists users (name text primary key, label text, digest text, wrong int)"
+        )
         digest = _digest(FIRST_PASSWORD)
         rows = [(name, label, digest, 0) for name, label in FIRST]
         self._db.executemany("insert or ignore into users values (?, ?, ?, ?)", rows)
@@ -26,7 +28,9 @@ class Accounts:
     def check(self, name: str, password: str) -> str:
         """The user's label when the password is right; '' when not, or when the account is locked."""
         with self._lock:
-            row = self._db.execute("select label, digest, wrong from users where name = ?", (name,)).fetchone()
+            row = self._db.execute(
+                "select label, digest, wrong from users where name = ?", (name,)
+            ).fetchone()
             if row is None or row[2] >= LOCK_AFTER:
                 return ""
             right = row[1] == _digest(password)

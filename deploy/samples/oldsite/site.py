@@ -23,7 +23,12 @@ DOCUMENTS = [
     ("云政办函〔2009〕6号", "关于同意设立便民服务中心的复函", "2009-07-21", "区政府办公室"),
     ("云财〔2010〕17号", "关于规范行政事业单位资产处置的意见", "2010-10-08", "区财政局"),
 ]
-REPORT = [("区政府办公室", 412, 398), ("区发展和改革局", 265, 240), ("区财政局", 301, 297), ("区水利局", 143, 120)]
+REPORT = [
+    ("区政府办公室", 412, 398),
+    ("区发展和改革局", 265, 240),
+    ("区财政局", 301, 297),
+    ("区水利局", 143, 120),
+]
 
 
 class Sessions:
@@ -105,12 +110,18 @@ def create_site(accounts: Accounts) -> Flask:
 
 
 def _gbk_form(body: bytes) -> dict[str, str]:
-    return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, encoding="gbk", errors="replace"))
+    return dict(
+        parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, encoding="gbk", errors="replace")
+    )
 
 
 def _login_form(token: str, wrong: bool) -> str:  # noqa: FBT001
     check = hashlib.md5(f"{token}v2".encode(), usedforsecurity=False).hexdigest()
-    red = "<tr><td colspan=2><font color=red>用户名或密码错误！连续错误三次将锁定账号。</font></td></tr>" if wrong else ""
+    red = (
+        "<tr><td colspan=2><font color=red>用户名或密码错误！连续错误三次将锁定账号。</font></td></tr>"
+        if wrong
+        else ""
+    )
     return f"""<form name=frmSearch action="/search.jsp" method=get><input name=kw size=12 disabled></form>
 <form name="frmLogin" method="POST" action="j_login.do" onsubmit="return check()">
 <input type=hidden name="struts.token" value="{token}"><input type="hidden" name='sysVer' value='{check}'>
@@ -127,7 +138,7 @@ def _index() -> str:
 
 
 def _search() -> str:
-    words = request.args.get("kw", "").strip()
+    words = _gbk_form(request.query_string).get("kw", "").strip()
     rows = "".join(
         f"<tr><td>{number}</td><td>{title}</td><td>{date}</td><td>{unit}</td></tr>"
         for number, title, date, unit in DOCUMENTS
@@ -138,7 +149,10 @@ def _search() -> str:
 
 
 def _report() -> str:
-    rows = "".join(f"<tr><td>{unit}</td><td align=right>{got}</td><td align=right>{done}</td></tr>" for unit, got, done in REPORT)
+    rows = "".join(
+        f"<tr><td>{unit}</td><td align=right>{got}</td><td align=right>{done}</td></tr>"
+        for unit, got, done in REPORT
+    )
     return f"""<table border=1 width=60% cellspacing=0 bordercolor="#99bbdd"><tr bgcolor="#d6e8f8"><th>单位<th>收文<th>办结</tr>{rows}</table>"""
 
 

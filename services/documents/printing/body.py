@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MAX_NESTING = 40
+# Each unclosed bracket costs the Markdown parser time; no manuscript has so many.
+MAX_BRACKETS = 5_000
 
 _CHINESE = "[一二三四五六七八九十百]{1,5}"
 _NUMBERS = (
@@ -119,9 +121,13 @@ def _trimmed(runs: Iterable[Run]) -> tuple[Run, ...]:
 def read_markdown(text: str) -> Reading:
     """CommonMark with tables; raw HTML is text. A single # heading at the top is the title.
 
-    Raises UnreadableTextError beyond the limits of length and nesting.
+    Raises UnreadableTextError beyond the limits of length, nesting and brackets.
     """
     check_length(text)
+    if text.count("[") > MAX_BRACKETS:
+        raise UnreadableTextError(
+            "TEXT_HOSTILE", "文稿方括号过多，已拒绝。", "The text has too many brackets."
+        )
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable("table")
     tokens = parser.parse(text)
     # Beyond its limit the parser leaves text out: better to refuse than to lose a paragraph.

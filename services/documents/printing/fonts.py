@@ -78,11 +78,18 @@ def _open(folder: Path) -> FontSet:
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
     usable = {str(path) for path in files}
     family_of = {Path(info.path).stem: info.family for info in fonts.fonts() if info.path in usable}
+    for name in ROLES.values():
+        if name not in family_of:
+            raise _damaged(by_stem[name])
     fandol = [family_of[ROLES[role]] for role in ("fang", "song", "kai", "hei")]
     fallback = dict.fromkeys([*fandol, *(family_of[stem] for stem in sorted(family_of))])
     families = {role: list(dict.fromkeys([family_of[name], *fallback])) for role, name in ROLES.items()}
     characters = frozenset().union(*(_characters(path) for path in files))
     return FontSet(fonts, families, characters)
+
+
+def _damaged(path: Path) -> FontsError:
+    return FontsError("FONT_DAMAGED", f"字体文件损坏：{path.name}。", f"{path.name} is damaged.")
 
 
 def _characters(path: Path) -> frozenset[int]:
@@ -102,9 +109,7 @@ def _characters(path: Path) -> frozenset[int]:
             if platform in (0, 3):  # Unicode, Windows: their code points are Unicode's.
                 found |= _subtable(data, start + offset)
     except (struct.error, KeyError) as error:
-        raise FontsError(
-            "FONT_DAMAGED", f"字体文件损坏：{path.name}。", f"{path.name} is damaged."
-        ) from error
+        raise _damaged(path) from error
     return frozenset(found)
 
 

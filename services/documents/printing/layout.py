@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typst
 
 from services.documents.printing import picture, titles
 from services.documents.printing.errors import LayoutError
 from services.documents.printing.fonts import FontSet, open_fonts
+from services.documents.printing.printable import breakable, clean, replaced, strings
 from services.documents.printing.sheet import (
     Block,
     CodePlace,
@@ -30,16 +29,12 @@ from services.documents.printing.sheet import (
     chinese_date,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 TEMPLATE = Path(__file__).with_name("gbt9704.typ")
 AREA_HEIGHT = 225.0
 # 〓 is the printer's mark for a character that the case lacks: seen at once, and never taken for text.
 MISSING = "〓"
 # A signature that would stand alone gets text onto its page by opening the lines (pt), or closing them.
-LOOSENINGS = (-0.3, 0.3, -0.6, 0.6, -0.9, 0.9, -1.3, 1.4, -1.8, 2.0)
+LOOSENINGS = (-0.3, 0.3, -0.6, 0.6, -0.9, 0.9, -1.3, 1.4, -1.8, 2.0, -2.4)
 # Where that is not enough, a last paragraph of up to so many characters moves to the signature's page whole.
 MAX_KEPT = 140
 
@@ -69,9 +64,9 @@ def render(sheet: Sheet, fonts: Path) -> Printed:
     """
     fontset = open_fonts(fonts)
     data = _data(sheet)
-    missing = fontset.missing(_strings(data))
+    missing = fontset.missing(strings(data))
     if missing:
-        data = _replaced(data, str.maketrans(dict.fromkeys(missing, MISSING)))
+        data = replaced(data, str.maketrans(dict.fromkeys(missing, MISSING)))
     data["fonts"] = fontset.families
     attempt = _Attempt(data, fontset)
     moved = bool(attempt.facts["body"] > 1 and data["addressees"])
@@ -126,7 +121,8 @@ def _accompanied(attempt: _Attempt) -> _Attempt:
         changes.append({"keep": True})
     for change in changes:
         other = _Attempt({**attempt.data, **change}, attempt.fontset)
-        if not other.lonely:
+        # Page 1 must go on showing body (7.3.3).
+        if not other.lonely and other.facts["body"] == attempt.facts["body"]:
             return other
     return attempt
 
@@ -239,48 +235,9 @@ def _block(block: Block) -> dict[str, Any]:
             return {"type": "break"}
 
 
-def clean(text: str) -> str:
-    """Text without what cannot be printed: control and format characters (bidi overrides) and surrogates.
-
-    Tabs become spaces; line breaks stay.
-    """
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-
-
-def breakable(text: str, longest: int = 20) -> str:
-    """Text in which runs of letters without a place to break get one, so that none runs out of the area."""
-    return re.sub(rf"[^\s\u200b\u2e80-\uffef]{{{longest}}}", lambda found: found[0] + "\u200b", text)
-
-
 def _listed(names: tuple[str, ...]) -> str:
     return clean("，".join(names)).rstrip("。") + "。"
 
 
 def _bracketed(note: str) -> str:
     return f"（{note.removeprefix('（').removesuffix('）')}）" if note else ""
-
-
-def _strings(data: Any) -> Iterator[str]:
-    """Every text that will be printed; layout breaks (newline, zero width space) are no characters."""
-    match data:
-        case str():
-            yield data.replace("\n", "").replace("\u200b", "")
-        case dict():
-            for key, value in data.items():
-                if key not in {"svg", "seal", "meta"}:
-                    yield from _strings(value)
-        case list():
-            for value in data:
-                yield from _strings(value)
-
-
-def _replaced(data: Any, table: dict[int, str]) -> Any:
-    match data:
-        case str():
-            return data.translate(table)
-        case dict():
-            return {k: v if k in {"svg", "seal", "meta"} else _replaced(v, table) for k, v in data.items()}
-        case list():
-            return [_replaced(value, table) for value in data]
-    return data

@@ -7,6 +7,7 @@ before decoding, the number of attempts, and the time.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ PDF417 = zxingcpp.barcode_formats_from_str("PDF417")
 BINARIZERS = (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram)
 PDF_DPI = 200
 MAX_PDF_PIXELS = 25_000_000
+# PDFium must not be entered by two threads at once.
+_PDFIUM = threading.Lock()
 
 
 def find_in_image(image: bytes, seconds: float = SECONDS) -> Code | None:
@@ -62,20 +65,23 @@ def find_in_pdf(pdf: bytes, seconds: float = SECONDS) -> Code | None:
     """
     if len(pdf) > MAX_IMAGE_BYTES:
         raise PictureError("PICTURE_TOO_LARGE", "文件过大。", "The file is too large.")
-    try:
-        document = pypdfium2.PdfDocument(pdf)
-    except pypdfium2.PdfiumError as error:
-        raise PictureError("PICTURE_UNREADABLE", "PDF文件无法识别。", "The PDF cannot be read.") from error
-    with document:
-        numbers = dict.fromkeys((len(document) - 1, 0)) if len(document) else {}
-        for number in numbers:
-            try:
-                page = _rendered(document[number])
-            except pypdfium2.PdfiumError as error:
-                raise PictureError("PICTURE_UNREADABLE", "PDF页面损坏。", "A page is damaged.") from error
-            if code := _find(page, time.monotonic() + seconds / len(numbers)):
-                return code
+    pages = _last_and_first(pdf)
+    for page in pages:
+        if code := _find(page, time.monotonic() + seconds / len(pages)):
+            return code
     return None
+
+
+def _last_and_first(pdf: bytes) -> list[Image.Image]:
+    with _PDFIUM:
+        try:
+            with pypdfium2.PdfDocument(pdf) as document:
+                numbers = dict.fromkeys((len(document) - 1, 0)) if len(document) else {}
+                return [_rendered(document[number]) for number in numbers]
+        except pypdfium2.PdfiumError as error:
+            raise PictureError(
+                "PICTURE_UNREADABLE", "PDF文件无法识别。", "The PDF cannot be read."
+            ) from error
 
 
 def _rendered(page: pypdfium2.PdfPage) -> Image.Image:

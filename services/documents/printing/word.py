@@ -50,8 +50,8 @@ _PAGE = "\f"
 def read_docx(data: bytes) -> Reading:
     """Paragraphs, headings, tables and page breaks of the main text, with Word's automatic numbers.
 
-    Text inserted in tracked changes counts, deleted text does not. Raises UnreadableTextError for a file that is
-    no .docx, damaged, hostile or beyond the limits.
+    Text inserted in tracked changes counts, deleted text does not. Raises UnreadableTextError for a file that
+    is no .docx, damaged, hostile or beyond the limits, and SheetError for a table that no page can take.
     """
     _check_archive(data)
     try:

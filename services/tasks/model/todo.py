@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.aggregate import Aggregate
 from services.tasks.model.obligation import Obligation, Summary
 
 Item = Summary
 
 
 @dataclass(kw_only=True)
-class TodoList(Aggregate):
+class TodoList:
     """What one holder owes now; `id` is the holder's token.
 
     A list, not a dict, since an obligation's id may hold characters that MongoDB does not take in a field's name.
     """
 
+    id: str
     items: list[Item] = field(default_factory=list)
 
     def follow(self, obligation: Obligation) -> str:

@@ -7,14 +7,15 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-import pypdfium2
-import pypdfium2.raw as raw
+from pypdfium2 import raw
 
 from services.documents.printing import code
 from services.documents.printing.sheet import Heading, Paragraph, Sheet, Signature
 
 MM = 72 / 25.4
-SENTENCE = "各单位要严格执行二十四小时值班和领导带班制度，遇有突发事件第一时间报告并妥善处置，不得迟报漏报谎报瞒报。"
+SENTENCE = (
+    "各单位要严格执行二十四小时值班和领导带班制度，遇有突发事件第一时间报告并妥善处置，不得迟报漏报谎报瞒报。"
+)
 FIELDS = code.Code(
     number="20260000000000000001",
     issuer="大府市人民政府办公室",
@@ -70,7 +71,7 @@ class Measured:
         self.document = document
 
     def characters(self, page):
-        """Visible characters in order; left and right are those of the advance box, top and bottom of the ink."""
+        """Visible characters; left and right are those of the advance box, top and bottom of the ink."""
         pdf_page = self.document[page - 1]
         height = pdf_page.get_height()
         text = pdf_page.get_textpage()
@@ -79,7 +80,7 @@ class Measured:
             character = chr(raw.FPDFText_GetUnicode(text, i))
             if character.isspace() or raw.FPDFText_IsGenerated(text, i) == 1:
                 continue
-            left, bottom, right, top = text.get_charbox(i)
+            _, bottom, _, top = text.get_charbox(i)
             x, y = raw.c_double(), raw.c_double()
             raw.FPDFText_GetCharOrigin(text, i, x, y)
             loose = text.get_charbox(i, loose=True)
@@ -129,9 +130,7 @@ class Measured:
                 half = thickness.value / MM / 2
                 # Bounds are widened by the stroke on all sides; the ends of these lines are flat.
                 edge = 2 * half
-                found.append(
-                    Box("", left / MM + edge, middle - half, right / MM - edge, middle + half)
-                )
+                found.append(Box("", left / MM + edge, middle - half, right / MM - edge, middle + half))
         return sorted(found, key=lambda box: box.top)
 
 

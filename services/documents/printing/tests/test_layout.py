@@ -22,7 +22,6 @@ from services.documents.printing.sheet import (
     Signature,
     Table,
 )
-
 from services.documents.printing.tests.measuring import FIELDS, SENTENCE, SHEET, pixel_flood, words
 
 LEFT, RIGHT, TOP, BOTTOM = 28.0, 184.0, 37.0, 262.0
@@ -67,7 +66,8 @@ def images(measured, page):
 
 def test_paper_is_a4(printed):
     width, height = printed().document[0].get_size()
-    assert (width / 72 * 25.4, height / 72 * 25.4) == (near(210, 0.1), near(297, 0.1))
+    millimetres = (width / 72 * 25.4, height / 72 * 25.4)
+    assert millimetres == (near(210, 0.1), near(297, 0.1))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_nothing_stands_outside_of_the_type_area_but_page_numbers(printed):
     for page in range(1, measured.result.pages + 1):
         for box in measured.characters(page):
             assert LEFT - 0.3 < box.left < box.right < RIGHT + 0.5, box
-            assert TOP - 0.3 < box.top, box
+            assert box.top > TOP - 0.3, box
             assert box.bottom < BOTTOM + 0.3 or box.text in "—0123456789", box
 
 
@@ -115,7 +115,12 @@ def test_copy_number_classification_and_urgency_stand_left_top_down(printed):
 
 
 @pytest.mark.parametrize(
-    "marks", [("大府市人民政府",), ("大府市人民政府办公室",), ("大府市老城区人民政府流动人口与出租房屋服务管理办公室",)]
+    "marks",
+    [
+        ("大府市人民政府",),
+        ("大府市人民政府办公室",),
+        ("大府市老城区人民政府流动人口与出租房屋服务管理办公室",),
+    ],
 )
 def test_organ_mark_is_red_centred_and_35_below_the_type_area_top(printed, marks):
     mark = next(line for line in printed(organ_marks=marks).lines(1) if line[0].colour != (0, 0, 0))
@@ -124,7 +129,8 @@ def test_organ_mark_is_red_centred_and_35_below_the_type_area_top(printed, marks
     assert (mark[0].left + mark[-1].right) / 2 == near((LEFT + RIGHT) / 2, 1)
     assert mark[0].left > LEFT - 0.5
     red, green, blue = mark[0].colour
-    assert red > 200 > 120 > max(green, blue)
+    assert red > 200
+    assert max(green, blue) < 120
     assert "FandolSong-Bold" in mark[0].font
 
 
@@ -252,9 +258,11 @@ def test_unsealed_signature_stands_two_characters_from_the_right_and_the_date_be
 
 
 def test_date_longer_than_the_name_stands_two_from_the_right_and_moves_the_name(printed):
-    measured = printed(signatures=(Signature("大府市政府"),), date=dt.date(2026, 12, 18), copies=(), issuing_organ="")
+    measured = printed(
+        signatures=(Signature("大府市政府"),), date=dt.date(2026, 12, 18), copies=(), issuing_organ=""
+    )
     page = measured.result.pages
-    name = [line for line in measured.lines(page) if words(line) == "大府市政府"][0]
+    name = next(line for line in measured.lines(page) if words(line) == "大府市政府")
     date = measured.line(page, "2026年12月18日")
     assert date[-1].right == near(RIGHT - 2 * CHARACTER, 0.6)
     assert date[0].left == near(name[0].left + 2 * CHARACTER)
@@ -286,7 +294,7 @@ def test_seal_covers_name_and_date_and_begins_within_a_line_of_the_text(printed)
     page = next(p for p in range(1, measured.result.pages + 1) if images(measured, p))
     ((left, top, right, bottom),) = images(measured, page)
     date = measured.line(page, "2026年9月8日")
-    name = [line for line in measured.lines(page) if words(line) == SHEET.signatures[0].organ][0]
+    name = next(line for line in measured.lines(page) if words(line) == SHEET.signatures[0].organ)
     above = [line for line in measured.lines(page) if line[0].baseline < name[0].baseline][-1]
     assert right - left == near(42) == bottom - top
     assert (left + right) / 2 == near((date[0].left + date[-1].right) / 2, 0.6)
@@ -319,7 +327,10 @@ def test_seal_that_is_no_image_or_a_pixel_flood_is_refused(printed):  # check 30
 
 
 def test_attachment_begins_a_page_with_its_number_and_the_title_on_line_3(printed):
-    attachments = (Attachment("值班安排表", (Paragraph.of(SENTENCE),)), Attachment("要求", (Paragraph.of("二"),)))
+    attachments = (
+        Attachment("值班安排表", (Paragraph.of(SENTENCE),)),
+        Attachment("要求", (Paragraph.of("二"),)),
+    )
     measured = printed(attachments=attachments)
     page = measured.result.pages
     assert words(measured.lines(page - 1)[0]) == "附件1"
@@ -424,8 +435,8 @@ def test_letter_numbers_pages_from_the_second_and_its_imprint_has_no_lines(print
 def test_order_has_its_mark_20_below_the_type_area_top_and_no_red_line(printed):
     measured = printed(
         kind=Kind.ORDER, organ_marks=("大府市人民政府令",), document_number="第12号", title="", addressees=(),
-        signatures=(Signature("市长　张建国"),), attachment_notes=(), copies=(), issuing_organ="", issued_on=None,
-        copy_number="", urgency="", note="",
+        signatures=(Signature("市长　张建国"),), attachment_notes=(), copies=(), issuing_organ="",
+        issued_on=None, copy_number="", urgency="", note="",
     )  # fmt: skip
     mark, number, text = measured.lines(1)[:3]
     assert words(mark) == "大府市人民政府令"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import pypdfium2
 import pytest
 from tongban.documents.v1 import documents_pb2 as pb
 
+from chassis.client import typed
 from chassis.errors import Conflict, Forbidden, InvalidInput, NotFound, WrongState
 from services.documents.printing import scan
 from services.documents.tests.integration.conftest import PEOPLE
@@ -91,7 +94,7 @@ def pass_on(service: InProcess, delivery: str, handlers: list[str], readers: lis
 def read_file(service: InProcess, document: str, digest: str, person: str) -> bytes:
     """The bytes of a file."""
     answer = service.call("ReadFile", pb.ReadFileRequest(document=document, digest=digest), AS[person])
-    return b"".join(piece.data for piece in answer)
+    return b"".join(piece.data for piece in typed(answer))
 
 
 def test_the_whole_line(documents: InProcess) -> None:
@@ -212,10 +215,6 @@ def test_a_stale_etag_is_refused(documents: InProcess) -> None:
 
 
 def test_a_picture_of_the_code_finds_the_record_for_those_who_may_see_it(documents: InProcess) -> None:
-    import io
-
-    import pypdfium2
-
     sent = dispatched(documents, "fgw")
     pdf = pypdfium2.PdfDocument(read_file(documents, sent.document, sent.printed.digest, "clerk"))
     picture = io.BytesIO()

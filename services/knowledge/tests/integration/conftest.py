@@ -17,6 +17,7 @@ from tongban.knowledge.v1 import knowledge_pb2 as pb
 from tongban.knowledge.v1 import knowledge_pb2_grpc
 
 from chassis import client
+from chassis.errors import from_rpc_error
 from services.knowledge.__main__ import SERVICE
 from tests.inprocess import InProcess, directory_of, token
 
@@ -54,6 +55,8 @@ class Documents(documents_pb2_grpc.DocumentServiceServicer):
         self.asked.append((request.document, request.digest, dict(rpc.invocation_metadata()).get("authorization", "")))
         if self.away:
             rpc.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        if request.digest not in self.files:
+            rpc.abort(grpc.StatusCode.NOT_FOUND, "unknown: an event of an earlier run")
         data = self.files[request.digest]
         for start in range(0, len(data), 1000):
             yield httpbody_pb2.HttpBody(data=data[start : start + 1000])
@@ -115,7 +118,10 @@ def file_bytes(knowledge):
 
     def read(person, item, digest):
         request = pb.ReadItemFileRequest(item=item, digest=digest)
-        pieces = list(client._typed(knowledge.call("ReadItemFile", request, AS[person])))
+        try:
+            pieces = list(knowledge.call("ReadItemFile", request, AS[person]))
+        except grpc.RpcError as problem:
+            raise from_rpc_error(problem) from problem
         return pieces[0].content_type, b"".join(piece.data for piece in pieces)
 
     return read

@@ -172,7 +172,7 @@ def test_replayed_duplicated_and_shuffled_events_leave_the_same_state(tasks):
         list(pool.map(lambda one: tasks.tell("documents", one[1], event_id=ids[one[0]]), again))
         list(pool.map(lambda one: tasks.tell("documents", one[1]), again))
     marker = new()
-    tasks.tell("documents", opened(marker, people[0]))
+    tasks.tell("documents", opened(marker, "p:nobody"))
     eventually(lambda: of(tasks.parts).obligations.find(marker), 60)
     assert state()[0] == before[0]
     eventually(complete)

@@ -1,0 +1,162 @@
+"""The supervisor with small shell scripts for processes."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from deploy.local import state, supervisor
+from deploy.local.child import Spec
+from deploy.local.probes import appears
+from deploy.local.say import Refusal
+from deploy.local.supervisor import Supervisor
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def supervise(tmp_path, said, monkeypatch):
+    monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.1)
+    started = []
+
+    def start(*specs):
+        started.append(Supervisor(specs, tmp_path / "logs", said.append))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def _spec(folder, name, script, after=(), *, once=False):
+    mark = folder / f"{name}.ready"
+    return Spec(
+        name=name,
+        command=("sh", "-c", script.format(mark=mark)),
+        env=dict(os.environ),
+        cwd=folder,
+        ready=appears(mark),
+        after=after,
+        once=once,
+        before=lambda: mark.unlink(missing_ok=True),
+    )
+
+
+SERVE = "touch {mark}; exec sleep 60"
+
+
+def _alive(pid):
+    return bool(state._born(pid))
+
+
+def test_starts_in_order_and_stops_in_reverse(tmp_path, supervise, said):
+    ended = tmp_path / "ended"
+    script = "trap 'echo {{}} >> {ended}; exit 0' TERM; touch {{mark}}; while :; do sleep 0.05; done"
+    specs = [
+        _spec(tmp_path, "engine", script.format(ended=ended).replace("{}", "engine", 1)),
+        _spec(tmp_path, "setup", "exit 0", ("engine",), once=True),
+        _spec(tmp_path, "app", script.format(ended=ended).replace("{}", "app", 1), ("setup",)),
+    ]
+    running = supervise(*specs)
+    assert running.wait_ready(10)
+    assert said == ["engine is ready", "setup is done", "app is ready"]
+    pids = running.pids()
+    assert set(pids) == {"engine", "app"}
+    running.stop()
+    assert ended.read_text().split() == ["app", "engine"]
+    assert not any(_alive(pid) for pid in pids.values())
+
+
+def test_what_dies_is_started_again_and_a_line_says_why(tmp_path, supervise, said):
+    script = "if [ -e once ]; then touch {mark}; exec sleep 60; fi; touch once; echo 'ValueError: no'; exit 7"
+    running = supervise(_spec(tmp_path, "app", script))
+    assert running.wait_ready(10)
+    assert said[0].startswith("app ended with status 7; starting it again in ")
+    assert "(it said: ValueError: no)" in said[0]
+    assert said[1] == "app is ready"
+
+
+def test_a_killed_process_comes_back_by_itself(tmp_path, supervise):
+    running = supervise(_spec(tmp_path, "app", SERVE))
+    assert running.wait_ready(10)
+    before = running.pids()["app"]
+    running.end("app", hold=False, kill=True)
+    assert running.keepers["app"].ready.wait(10)
+    assert running.pids()["app"] != before
+
+
+def test_a_held_process_stays_down_until_restarted(tmp_path, supervise):
+    running = supervise(_spec(tmp_path, "app", SERVE))
+    assert running.wait_ready(10)
+    running.end("app", hold=True, kill=True)
+    time.sleep(0.5)
+    assert running.pids() == {}
+    assert running.not_ready() == ["app"]
+    assert running.restart("app", 10)
+    assert "app" in running.pids()
+
+
+def test_children_of_a_killed_process_do_not_stay(tmp_path, supervise):
+    running = supervise(_spec(tmp_path, "app", "sleep 60 & echo $! > child; touch {mark}; wait"))
+    assert running.wait_ready(10)
+    child = int((tmp_path / "child").read_text())
+    running.end("app", hold=True, kill=True)
+    end = time.monotonic() + 5
+    while _alive(child) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not _alive(child)
+
+
+def test_who_ignores_sigterm_is_killed(tmp_path, supervise, monkeypatch):
+    monkeypatch.setattr(supervisor, "_GRACE_SECONDS", 0.3)
+    running = supervise(_spec(tmp_path, "app", "trap '' TERM; touch {mark}; while :; do sleep 0.1; done"))
+    assert running.wait_ready(10)
+    pid = running.pids()["app"]
+    running.stop()
+    assert not _alive(pid)
+
+
+def test_the_log_is_set_aside_when_large(tmp_path, supervise):
+    log = tmp_path / "logs" / "app.log"
+    log.parent.mkdir()
+    log.write_bytes(b"x" * (11 * 1024 * 1024))
+    running = supervise(_spec(tmp_path, "app", "echo hello; " + SERVE))
+    assert running.wait_ready(10)
+    assert log.read_text() == "hello\n"
+    assert log.with_suffix(".log.1").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_one_sentence(tmp_path):
+    with state.locked(tmp_path):
+        assert state.is_running(tmp_path)
+        with pytest.raises(Refusal, match=r"^Tongban already runs in .*\.$"), state.locked(tmp_path):
+            pass
+    assert not state.is_running(tmp_path)
+
+
+def test_leftovers_of_a_killed_run_are_ended_and_strangers_are_not(tmp_path, capsys):
+    ours = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        state.write(tmp_path, {}, {"ours": ours.pid, "stranger": stranger.pid})
+        text = (tmp_path / "state.json").read_text()
+        # The id is used again by somebody else, who was born at another time.
+        (tmp_path / "state.json").write_text(
+            text.replace(state._born(stranger.pid), "1", 2).replace(
+                f'"pid": {ours.pid},\n      "born": "1"',
+                f'"pid": {ours.pid},\n      "born": "{state._born(ours.pid)}"',
+            )
+        )
+        state.end_leftovers(tmp_path)
+        assert ours.wait(5) < 0
+        assert stranger.poll() is None
+        assert "Ending 1 processes" in capsys.readouterr().out
+    finally:
+        for process in (ours, stranger):
+            process.kill()
+            process.wait()

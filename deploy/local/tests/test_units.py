@@ -1,0 +1,41 @@
+import pytest
+
+from deploy.local import units
+from deploy.local.cache import ROOT
+from deploy.local.say import Refusal
+
+
+def _load(tmp_path, text):
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "units.toml").write_text(text)
+    return units.load(tmp_path)
+
+
+def test_the_list_of_this_clone_is_valid_and_has_the_four_services():
+    names = {unit.name for unit in units.load(ROOT)}
+    assert names >= {"gateway", "portal", "documents", "meetings", "tasks", "knowledge"}
+
+
+def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
+    (unit,) = _load(tmp_path, '[archive]\ngrpc = 1\npages = true\npath = "/archive/"\n')
+    assert unit.module == "services.archive"
+    assert unit.http
+    assert not unit.exists(tmp_path)
+    (tmp_path / "services" / "archive").mkdir(parents=True)
+    assert unit.exists(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[a]\ngrcp = 1\n", "unknown key 'grcp'"),
+        ("[a-b]\ngrpc = 1\n", "'a-b'"),
+        ("a = 1\n", "a stands outside"),
+        ("[a]\npages = true\n", "both pages and path"),
+        ('[a]\npages = true\npath = "/"\nweb = true\n', "only one of"),
+        ("[a\n", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_list_is_refused_with_its_place(tmp_path, text, said):
+    with pytest.raises(Refusal, match=said.replace("[", r"\[")):
+        _load(tmp_path, text)

@@ -1,0 +1,1 @@
+"""The portal: realm set-up, directory, catalogue of systems with one-click sign-on, home page, administration."""

@@ -1,0 +1,36 @@
+"""What the pages of this service share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import g
+from tongban.tasks.v1 import tasks_pb2_grpc
+
+from chassis.client import Client
+
+tasks = Client("tasks", tasks_pb2_grpc.TaskServiceStub)
+
+SERVICES = {"documents": "公文", "meetings": "会议", "tasks": "任务", "knowledge": "知识", "portal": "平台"}
+OUTCOMES = {"done": "已办结", "returned": "已退回", "withdrawn": "已撤回"}
+PARTS = {
+    "open": ("info", "办理中"), "done": ("good", "已完成"), "returned": ("bad", "已退回"),
+    "settled": ("neutral", "退回已处理"), "withdrawn": ("neutral", "已撤销"),
+}  # fmt: skip
+TASKS = {"open": ("info", "办理中"), "done": ("good", "已办结"), "cancelled": ("neutral", "已撤销")}
+
+
+def by_service(kinds: Mapping[str, int]) -> dict[str, int]:
+    """Counts per kind summed up per service, in the order of SERVICES."""
+    sums: dict[str, int] = {}
+    for kind, number in kinds.items():
+        service = kind.partition(".")[0]
+        sums[service] = sums.get(service, 0) + number
+    known = {name: sums.pop(name) for name in SERVICES if name in sums}
+    return known | sums
+
+
+def units_as(*roles: str) -> list[str]:
+    """The units in which the reader holds one of these posts, in the order of the posts."""
+    posts = [post.partition(":") for post in g.principal.posts]
+    return list(dict.fromkeys(unit for unit, _, role in posts if role in roles))
