@@ -156,9 +156,7 @@ async def work(service: Service, parts: Parts) -> int:
         tasks = [task for task in tasks if not task.done()]
         done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
     failed = [task for task in done if task is not stopped and task.exception()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_all(tasks)
     await bus.close()
     if registry:
         registry.close()
@@ -166,6 +164,15 @@ async def work(service: Service, parts: Parts) -> int:
     for task in failed:
         _log.error("work ends", exc_info=task.exception())
     return 1 if failed else 0
+
+
+async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over; again and again, since a library's wait_for may swallow a cancellation."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 async def _announce(parts: Parts, running: list[Running]) -> None:

@@ -69,10 +69,12 @@ class Registry:
         if make is None or self._writer is None:
             return
         load = self._repositories[kind].load
-        entries = [entry for entry in (make(load(record)) for record in records) if entry is not None]
-        if entries:
-            self._writer.put(entries)
-            self._writer.commit()
+        aggregates = [load(record) for record in records]
+        made = [(aggregate, make(aggregate)) for aggregate in aggregates]
+        self._writer.put([entry for _, entry in made if entry is not None])
+        # What stands in no list any more must not be found by its old entry.
+        self._writer.delete({aggregate.id: aggregate.revision for aggregate, entry in made if entry is None})
+        self._writer.commit()
 
     def close(self) -> None:
         """Commit and give the writer up."""
@@ -102,7 +104,7 @@ class Registry:
                 self._index.wait_for(own[0], own[1], OWN_WRITE)
             return self._index.search(query, reader_of(principal))
         except InvalidQuery as problem:
-            raise InvalidInput("BAD_QUERY", "搜索条件有误，请简化后再试。", str(problem)) from problem
+            raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
             raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", str(problem)) from problem
 
@@ -111,7 +113,7 @@ class Registry:
         try:
             return self._index.suggestions(prefix, reader_of(principal))
         except InvalidQuery as problem:
-            raise InvalidInput("BAD_QUERY", "搜索条件有误，请简化后再试。", str(problem)) from problem
+            raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
             raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", str(problem)) from problem
 

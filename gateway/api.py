@@ -67,20 +67,27 @@ class Api:
         self._guard.address(request)
         caller = self._guard.caller(request)
         route, path = self._route()
-        body = request.get_data(cache=False) if request.content_length or request.content_length is None else b""
+        body = (
+            request.get_data(cache=False) if request.content_length or request.content_length is None else b""
+        )
         if body and not request.is_json:
             raise bad_field("", "请求体应为 application/json")
         message = transcode.build(route, path, request.args.items(multi=True), body)
         _set_etag(route, message)
         key = _set_request_id(route, message)
         call = context.Call(
-            request_id=g.request_id, principal=caller.principal, token=caller.token, method=route.method.name,
+            request_id=g.request_id,
+            principal=caller.principal,
+            token=caller.token,
+            method=route.method.name,
             deadline=time.monotonic() + (STREAM_SECONDS if route.streaming else self._seconds),
             traceparent=request.headers.get("traceparent", ""),
-        )  # fmt: skip
+        )
         with context.serving(call):
             if route.streaming:
-                return _download(self._places.held(route.unit, self._upstream.call(route, message, STREAM_SECONDS)))
+                return _download(
+                    self._places.held(route.unit, self._upstream.call(route, message, STREAM_SECONDS))
+                )
             with self._alone(caller, key), self._places.one(route.unit):
                 answer = self._upstream.call(route, message, self._seconds)
         response = Response(transcode.to_json(route, answer), content_type="application/json")
@@ -101,7 +108,9 @@ class Api:
         except BadPath as problem:
             raise bad_field("", "地址不是有效的 UTF-8") from problem
         if allowed:
-            error = NoSuchMethod("METHOD_NOT_ALLOWED", "此地址不支持该方法。", "This path does not know the method.")
+            error = NoSuchMethod(
+                "METHOD_NOT_ALLOWED", "此地址不支持该方法。", "This path does not know the method."
+            )
             error.allowed = tuple(allowed)
             raise error
         raise NotFound("NO_SUCH_PATH", "没有这个接口。", "There is no such path.")
@@ -120,7 +129,9 @@ class _Alone:
         if self._mark[1]:
             with self._lock:
                 if self._mark in self._in_flight:
-                    raise InFlight("REQUEST_IN_FLIGHT", "相同的请求正在处理，请稍候。", "The same request is under way.")
+                    raise InFlight(
+                        "REQUEST_IN_FLIGHT", "相同的请求正在处理，请稍候。", "The same request is under way."
+                    )
                 self._in_flight.add(self._mark)
 
     def __exit__(self, *_: object) -> None:
@@ -194,7 +205,9 @@ def _download(bodies: Iterator[object]) -> Response:
 
     kind, name = _kind_and_name(first.content_type)  # type: ignore[attr-defined]
     response = Response(content(), content_type=kind, headers=_DOWNLOAD_HEADERS)
-    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}" if name else "attachment"
+    response.headers["Content-Disposition"] = (
+        f"attachment; filename*=UTF-8''{quote(name, safe='')}" if name else "attachment"
+    )
     return response
 
 

@@ -1,4 +1,7 @@
-"""/api/openapi.json and /api/docs: the API's description, for programs and for people. Public: it says nothing of anybody's data."""
+"""/api/openapi.json and /api/docs: the API's description, for programs and for people.
+
+Both are public: they say nothing of anybody's data.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ def blueprint(routes: Routes, public_url: str) -> Blueprint:
 
     @cache
     def text() -> tuple[str, str]:
-        # `make gen` puts the code into build/gen/tongban, and the definitions with their comments beside build/gen.
+        # `make gen` puts the code into build/gen/tongban, and the definitions with their comments beside
+        # build/gen.
         comments = openapi.Comments(Path(next(iter(tongban.__path__))).parents[1] / "image.binpb")
         content = json.dumps(openapi.describe(routes, public_url, comments), ensure_ascii=False)
         return content, f'"{abs(hash(content)):x}"'
@@ -31,7 +35,9 @@ def blueprint(routes: Routes, public_url: str) -> Blueprint:
         content, etag = text()
         if request.headers.get("If-None-Match") == etag:
             return Response("", 304, {"ETag": etag})
-        return Response(content, 200, {"ETag": etag, "Cache-Control": "no-cache"}, content_type="application/json")
+        return Response(
+            content, 200, {"ETag": etag, "Cache-Control": "no-cache"}, content_type="application/json"
+        )
 
     @views.get("/docs")
     def page() -> Response:

@@ -1,63 +1,79 @@
-"""/auth/…: login, callback, logout, and who is logged in. Everything a browser's session is begun and ended by."""
+"""/auth/…: login, callback, logout, who is logged in: the beginning and the end of a browser's session."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request
-from werkzeug.exceptions import HTTPException
 
 from chassis import log
-from chassis.errors import Internal, NotSignedIn, TongbanError, Unavailable
-from gateway import cookies, problems
+from chassis.errors import Forbidden, NotSignedIn, TongbanError, Unavailable
+from gateway import cookies
 from gateway.api import failure
 from gateway.guard import Guard, TooOften
+from gateway.logins import SECONDS, Login
 from gateway.oidc import Refused
 from gateway.parts import GatewayParts
 from gateway.redirects import safe_path
 
-_log = log.get(__name__)
 SIGNED_OUT = "/signed-out"
+_log = log.get(__name__)
 
 
-def blueprint(parts: GatewayParts, guard: Guard) -> Blueprint:
-    """The views below /auth."""
-    views = Blueprint("auth", __name__, url_prefix="/auth")
-    public = parts.settings.public_url
+class AuthPages:
+    """The views for browsers."""
 
-    @views.get("/login")
-    def login() -> Response:
-        guard.address(request)
+    def __init__(self, parts: GatewayParts, guard: Guard) -> None:
+        self._parts = parts
+        self._guard = guard
+        self._public = parts.settings.public_url
+
+    def blueprint(self) -> Blueprint:
+        """The routes below /auth."""
+        views = Blueprint("auth", __name__, url_prefix="/auth")
+        views.get("/login")(self.login)
+        views.get("/callback")(self.callback)
+        views.post("/logout")(self.logout)
+        views.get("/me")(self.me)
+        views.errorhandler(TongbanError)(self.refused)
+        return views
+
+    def login(self) -> Response:
+        """Send the browser to Keycloak; who is logged in goes on at once, unless asking for a fresh login."""
+        self._guard.address(request)
         target = safe_path(request.args.get("next"))
         fresh = request.args.get("fresh") == "1"
-        if not fresh and parts.alive(parts.sessions.find(request.cookies.get(cookies.SESSION, ""))):
-            return _go(public + target)
-        started, kept = parts.logins.start(request.cookies.get(cookies.LOGIN, ""), target)
-        response = _go(parts.oidc.authorize_url(started.state, started.nonce, started.verifier, fresh=fresh))
-        cookies.put(response, cookies.LOGIN, kept, 1800)
+        cookie = request.cookies.get(cookies.SESSION, "")
+        if not fresh and self._parts.alive(self._parts.sessions.find(cookie)):
+            return _go(self._public + target)
+        started, kept = self._parts.logins.start(request.cookies.get(cookies.LOGIN, ""), target)
+        address = self._parts.oidc.authorize_url(started.state, started.nonce, started.verifier, fresh=fresh)
+        response = _go(address)
+        cookies.put(response, cookies.LOGIN, kept, SECONDS)
         return response
 
-    @views.get("/callback")
-    def callback() -> Response:
-        guard.address(request)
-        found, kept = parts.logins.finish(request.cookies.get(cookies.LOGIN, ""), request.args.get("state", ""))
-        issuer = request.args.get("iss", parts.settings.issuer)
-        if found is None or issuer != parts.settings.issuer:
+    def callback(self) -> Response:
+        """Where Keycloak sends the browser back to, with a code."""
+        self._guard.address(request)
+        cookie, state = request.cookies.get(cookies.LOGIN, ""), request.args.get("state", "")
+        login, kept = self._parts.logins.finish(cookie, state)
+        issuer = self._parts.settings.issuer
+        if login is None or request.args.get("iss", issuer) != issuer:
             return _page("登录已失效", "这个登录页面已经用过或已过期，请重新登录。", 400)
-        if "code" not in request.args:
-            response = _page("登录未完成", "统一身份认证没有完成登录，请重新登录。", 400)
+        if "code" in request.args:
+            response = self._finish(login)
         else:
-            response = _finish(found.verifier, found.nonce, found.target)
+            response = _page("登录未完成", "统一身份认证没有完成登录，请重新登录。", 400)
         if kept:
-            cookies.put(response, cookies.LOGIN, kept, 1800)
+            cookies.put(response, cookies.LOGIN, kept, SECONDS)
         else:
             cookies.drop(response, cookies.LOGIN)
         return response
 
-    def _finish(verifier: str, nonce: str, target: str) -> Response:
+    def _finish(self, login: Login) -> Response:
+        """Exchange the code for a session."""
+        parts = self._parts
         try:
-            tokens = parts.oidc.exchange(request.args["code"], verifier)
-            identity = parts.oidc.check_id_token(tokens.identity, nonce)
+            tokens = parts.oidc.exchange(request.args["code"], login.verifier)
+            identity = parts.oidc.check_id_token(tokens.identity, login.nonce)
             principal = parts.verifier.verify(tokens.access)
         except (Refused, NotSignedIn) as problem:
             _log.warning("login refused", problem=str(problem))
@@ -72,64 +88,52 @@ def blueprint(parts: GatewayParts, guard: Guard) -> Blueprint:
         elif old:
             parts.ending.later(parts.sessions, old)
         _log.info("login", person=principal.person)
-        response = _go(public + target)
+        response = _go(self._public + login.target)
         cookies.put(response, cookies.SESSION, cookie)
         return response
 
-    @views.post("/logout")
-    def logout() -> Response:
-        session = parts.sessions.find(request.cookies.get(cookies.SESSION, ""), touch=False)
+    def logout(self) -> Response:
+        """End the session here, at Keycloak and everywhere; without a session there is nothing to end."""
+        session = self._parts.sessions.find(request.cookies.get(cookies.SESSION, ""), touch=False)
         if session:
-            guard.check_csrf(request, session, request.headers.get("X-CSRF-Token") or request.form.get("_csrf", ""))
-            fresh = parts.renewal.fresh(session)
-            parts.ending.leave(parts.sessions, fresh or session)
-        response = _go(public + SIGNED_OUT)
+            given = request.headers.get("X-CSRF-Token") or request.form.get("_csrf", "")
+            self._guard.check_csrf(request, session, given)
+            # Keycloak takes a refresh token once, so one that was read a second ago may be used up.
+            newest = self._parts.sessions.get(session.key, touch=False, believe=False)
+            self._parts.ending.leave(self._parts.sessions, newest or session)
         if request.headers.get("HX-Request") == "true":
             response = Response("", 204, {"HX-Redirect": SIGNED_OUT})
+        else:
+            response = _go(self._public + SIGNED_OUT)
         cookies.drop(response, cookies.SESSION)
         response.headers["Clear-Site-Data"] = '"cache"'
         return response
 
-    @views.get("/me")
-    def me() -> Response:
-        caller = guard.session(request)
+    def me(self) -> Response:
+        """Who is logged in, and the CSRF token, for the scripts of pages."""
+        caller = self._guard.session(request)
         principal = caller.principal
         response = jsonify(
-            person=principal.person, name=principal.name, username=principal.username, posts=list(principal.posts),
-            roles=sorted(principal.roles), clearance=principal.clearance, csrf=caller.session.csrf if caller.session else "",
-        )  # fmt: skip
+            person=principal.person,
+            name=principal.name,
+            username=principal.username,
+            posts=list(principal.posts),
+            roles=sorted(principal.roles),
+            clearance=principal.clearance,
+            csrf=caller.session.csrf if caller.session else "",
+        )
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    @views.errorhandler(TongbanError)
-    def refused(error: TongbanError) -> Response:
+    def refused(self, error: TongbanError) -> Response:
+        """Errors that people see are pages; the others are for scripts."""
         if isinstance(error, Unavailable) and request.path in ("/auth/login", "/auth/callback"):
             return _page("统一身份认证暂时不可用", "请稍后再试。已登录的同事不受影响。", 503)
         if isinstance(error, TooOften) and request.path == "/auth/login":
             return _page("操作过于频繁", "请稍候片刻再登录。", 429)
+        if isinstance(error, Forbidden) and request.headers.get("HX-Request") != "true":
+            return _page("页面已过期", error.zh, 403)
         return failure(error)
-
-    return views
-
-
-def backchannel(parts: GatewayParts) -> Blueprint:
-    """What Keycloak calls directly when a session ends there."""
-    views = Blueprint("backchannel", __name__, url_prefix="/auth")
-
-    @views.post("/backchannel-logout")
-    def logout() -> Response:
-        try:
-            claims = parts.oidc.check_logout_token(request.form.get("logout_token", ""))
-            if not parts.once.first(f"logout|{claims['jti']}", 3600):
-                raise NotSignedIn("NOT_SIGNED_IN", "重复的注销请求。", "This logout token was used.")
-        except NotSignedIn as problem:
-            _log.warning("logout token refused", problem=str(problem))
-            return Response('{"error":"invalid_request"}', 400, {"Cache-Control": "no-store"}, "application/json")
-        count = parts.sessions.end_login(claims["sid"])
-        _log.info("logout by identity provider", sessions=count)
-        return Response("", 200, {"Cache-Control": "no-store"})
-
-    return views
 
 
 def _go(address: str) -> Response:
@@ -140,27 +144,7 @@ def _go(address: str) -> Response:
 
 def _page(title: str, text: str, status: int) -> Response:
     """A small page in place of a redirect that cannot be made."""
-    retry = "/auth/login"
-    html = render_template("message.html", title=title, text=text, retry=retry, request_id=g.request_id)
+    html = render_template(
+        "message.html", title=title, text=text, retry="/auth/login", request_id=g.request_id
+    )
     return Response(html, status, {"Cache-Control": "no-store"}, content_type="text/html; charset=utf-8")
-
-
-def plain(error: HTTPException) -> Response:
-    """Any other refusal of the HTTP layer, in the same form."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": problems.TITLES.get(error.code or 500, problems.TITLES[500])[0],
-        "status": error.code or 500,
-        "request_id": g.get("request_id", ""),
-    }
-    response = jsonify(body)
-    response.status_code = error.code or 500
-    response.content_type = "application/problem+json"
-    return response
-
-
-
-
-def internal(request_id: str) -> Internal:
-    """A fault of ours: only its number leaves the house."""
-    return Internal("INTERNAL", f"系统出现错误，请联系管理员（编号 {request_id}）。", f"Internal error ({request_id}).")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-# The prefix makes browsers insist on Secure, Path=/ and no Domain: no other host and no plain-text answer can plant one.
+# The prefix makes browsers insist on Secure, Path=/ and no Domain: no other host and no plain-text answer can
+# plant one.
 SESSION = "__Host-tongban"
 LOGIN = "__Host-tongban-login"
 ENTRY = "__Host-tongban-app"

@@ -1,4 +1,8 @@
-"""What the edge asks before it passes a request on: whose session is this? Reached by the edge only, never from outside."""
+"""What the edge asks before it passes a request on: whose session is this? Reached by the edge only.
+
+Beside it, what the portal asks to bring somebody into a legacy system, and the first step on that system's
+host.
+"""
 
 from __future__ import annotations
 
@@ -13,92 +17,110 @@ from gateway.entries import TICKET_SECONDS, app_of_host
 from gateway.guard import Guard
 from gateway.parts import GatewayParts
 from gateway.redirects import safe_path
+from gateway.sessions import Session
 from gateway.strict_json import loads
 
+ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-def blueprint(parts: GatewayParts, guard: Guard) -> Blueprint:
+
+class EdgeAnswers:
     """The views for the edge and for the portal."""
-    views = Blueprint("edge", __name__)
-    public = parts.settings.public_url
 
-    @views.get("/auth/check")
-    def check() -> Response:
+    def __init__(self, parts: GatewayParts, guard: Guard) -> None:
+        self._parts = parts
+        self._guard = guard
+        self._public = parts.settings.public_url
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        views = Blueprint("edge", __name__)
+        views.get("/auth/check")(self.check)
+        views.get("/auth/app-check")(self.app_check)
+        views.route("/auth/unauthenticated", methods=ALL)(self.unauthenticated)
+        views.post("/auth/app-ticket")(self.app_ticket)
+        views.get("/.tongban/enter")(self.enter)
+        views.errorhandler(TongbanError)(failure)
+        return views
+
+    def check(self) -> Response:
         """200 with what our own pages are told, 401 without a session."""
-        found = parts.alive(parts.sessions.find(request.cookies.get(cookies.SESSION, "")))
+        found = self._parts.alive(self._parts.sessions.find(request.cookies.get(cookies.SESSION, "")))
         if found is None:
             return Response("", 401)
         session, principal = found
         return _told(session.access, principal.person, {"X-Tongban-Csrf": session.csrf})
 
-    @views.get("/auth/app-check")
-    def app_check() -> Response:
+    def app_check(self) -> Response:
         """The same for the host of a legacy system, by its own cookie."""
-        app = app_of_host(request.host, parts.apps_domain)
-        entered = parts.entries.find(request.cookies.get(cookies.ENTRY, ""), app) if app else None
-        found = parts.alive(entered.session) if entered else None
+        app = self._app()
+        entered = self._parts.entries.find(request.cookies.get(cookies.ENTRY, ""), app) if app else None
+        found = self._parts.alive(entered.session) if entered else None
         if found is None:
             return Response("", 401)
         session, principal = found
         return _told(session.access, principal.person, {"X-Tongban-App": app})
 
-    @views.route("/auth/unauthenticated", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-    def unauthenticated() -> Response:
+    def unauthenticated(self) -> Response:
         """What a browser without a session gets: a page leads to the login, a script is told 401."""
-        stated = safe_path(request.headers.get("X-Tongban-Uri", ""))
-        app = app_of_host(request.host, parts.apps_domain)
-        address = f"{public}/apps/{app}/open" if app else f"{public}/auth/login?{_query(next=stated)}"
         if request.headers.get("HX-Request") == "true":
             # The page around the fragment, not the fragment, is where the reader wants to be after the login.
-            return Response("", 401, {"HX-Redirect": f"{public}/auth/login", "Cache-Control": "no-store"})
+            return Response(
+                "", 401, {"HX-Redirect": f"{self._public}/auth/login", "Cache-Control": "no-store"}
+            )
         wants_page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
         if request.method not in ("GET", "HEAD") or not wants_page:
-            return failure(NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", "Not signed in."))
-        response = redirect(address, 302)
-        response.headers["Cache-Control"] = "no-store"
-        return response  # type: ignore[return-value]
+            return failure(_not_signed_in("No session."))
+        app = self._app()
+        target = safe_path(request.headers.get("X-Tongban-Uri", ""))
+        return _go(self._opening(app) if app else f"{self._public}/auth/login?{urlencode({'next': target})}")
 
-    @views.post("/auth/app-ticket")
-    def app_ticket() -> Response:
+    def app_ticket(self) -> Response:
         """For the portal, with the person's own access token: a ticket into one legacy system."""
-        caller = guard.caller(request)
-        session = caller.session
+        caller = self._guard.caller(request)
+        session = caller.session or self._session_of(caller.principal.session)
         if session is None:
-            keys = parts.sessions.of_login(caller.principal.session) if caller.principal.session else []
-            live = [found for key in reversed(keys) if (found := parts.sessions.get(key))]
-            session = live[0] if live else None
-        if session is None:
-            raise NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", "This token has no browser session.")
+            raise _not_signed_in("This token has no browser session.")
         content = loads(request.get_data())
         app = content.get("app") if isinstance(content, dict) else None
         if not isinstance(app, str):
             raise invalid(app="不是有效的应用标识")
-        ticket = parts.entries.ticket(session, app)
-        scheme = public.partition("://")[0]
-        url = f"{scheme}://{app}.{parts.apps_domain}/.tongban/enter?{_query(ticket=ticket)}"
+        ticket = self._parts.entries.ticket(session, app)
+        scheme = self._public.partition("://")[0]
+        query = urlencode({"ticket": ticket})
+        url = f"{scheme}://{app}.{self._parts.apps_domain}/.tongban/enter?{query}"
         response = jsonify(ticket=ticket, url=url, expires_in=TICKET_SECONDS)
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    @views.get("/.tongban/enter")
-    def enter() -> Response:
+    def enter(self) -> Response:
         """On the legacy host: a ticket for a cookie of this host."""
-        guard.address(request)
-        app = app_of_host(request.host, parts.apps_domain)
-        cookie = parts.entries.enter(request.args.get("ticket", ""), app) if app else ""
+        self._guard.address(request)
+        app = self._app()
+        cookie = self._parts.entries.enter(request.args.get("ticket", ""), app) if app else ""
         if not cookie:
             # The ticket is used up, e.g. by the browser's back button: the portal hands out another one.
-            return redirect(f"{public}/apps/{app}/open" if app else public, 302)  # type: ignore[return-value]
-        response = redirect(safe_path(request.args.get("next")), 302)
-        cookies.put(response, cookies.ENTRY, cookie)  # type: ignore[arg-type]
-        response.headers["Cache-Control"] = "no-store"
+            return _go(self._opening(app) if app else self._public)
+        response = _go(safe_path(request.args.get("next")))
+        cookies.put(response, cookies.ENTRY, cookie)
         response.headers["Referrer-Policy"] = "no-referrer"
-        return response  # type: ignore[return-value]
+        return response
 
-    @views.errorhandler(TongbanError)
-    def refused(error: TongbanError) -> Response:
-        return failure(error)
+    def _app(self) -> str:
+        return app_of_host(request.host, self._parts.apps_domain)
 
-    return views
+    def _opening(self, app: str) -> str:
+        return f"{self._public}/apps/{app}/open"
+
+    def _session_of(self, login: str) -> Session | None:
+        """The newest live session that came from a Keycloak session."""
+        keys = self._parts.sessions.of_login(login) if login else []
+        return next((found for key in reversed(keys) if (found := self._parts.sessions.get(key))), None)
+
+
+def _go(address: str) -> Response:
+    response = redirect(address, 302)
+    response.headers["Cache-Control"] = "no-store"
+    return response  # type: ignore[return-value]
 
 
 def _told(token: str, person: str, more: dict[str, str]) -> Response:
@@ -106,5 +128,5 @@ def _told(token: str, person: str, more: dict[str, str]) -> Response:
     return Response("", 200, told)
 
 
-def _query(**values: str) -> str:
-    return urlencode(values)
+def _not_signed_in(why: str) -> NotSignedIn:
+    return NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", why)

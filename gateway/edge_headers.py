@@ -1,4 +1,7 @@
-"""What the edge tells the gateway. It overwrites these headers whatever a client sent; the gateway is reachable through it only."""
+"""What the edge tells the gateway.
+
+It overwrites these headers whatever a client sent, and the gateway is reached through the edge only.
+"""
 
 from __future__ import annotations
 

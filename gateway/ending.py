@@ -1,10 +1,12 @@
 """Ends logins: at Keycloak first, then here, then it is told to everybody.
 
-The order matters: a Keycloak session that lived on would let the next login carry the same session id, which everybody refuses by then.
+The order matters: a Keycloak session that lived on would let the next login carry the same session id, which
+everybody refuses by then.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -32,13 +34,17 @@ class Ending:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="ending")
 
     def leave(self, sessions: Sessions, session: Session) -> None:
-        """End the login of `session`. While Keycloak is away only this session ends at once, the rest when Keycloak is back."""
+        """End the login of `session`.
+
+        While Keycloak is away only this session ends at once, and the rest when Keycloak is back.
+        """
         sessions.forget(session.key)
         try:
             self._oidc.end(session.refresh)
         except Unavailable as problem:
             _log.warning("logout waits for identity provider", person=session.person, problem=str(problem))
-            self._pool.submit(self._retry, sessions, session)
+            # A thread that does not hold back the end of the process, as one of the pool would.
+            threading.Thread(target=self._retry, args=(sessions, session), daemon=True).start()
             return
         sessions.end_login(session.login)
         _log.info("logout", person=session.person)

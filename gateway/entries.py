@@ -1,7 +1,8 @@
 """Sessions on the hosts of legacy systems.
 
-A legacy host never sees the main cookie. The portal asks for a ticket (60 s, once, for one system), the browser brings it to the legacy
-host, and gets a cookie of that host. Such an entry holds nothing but the key of the main session, and so it is dead the moment that is.
+A legacy host never sees the main cookie. The portal asks for a ticket (60 s, once, for one system), the
+browser brings it to the legacy host, and gets a cookie of that host. Such an entry holds nothing but the key
+of the main session, and so it is dead the moment that is.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Entries:
             raise invalid(app="不是有效的应用标识")
         ticket = secrets.token_urlsafe(32)
         until = time.time() + TICKET_SECONDS
-        self._tickets.insert({"_id": digest(ticket), "revision": 1, "session": session.key, "app": app, "until": until})
+        self._tickets.insert(
+            {"_id": digest(ticket), "revision": 1, "session": session.key, "app": app, "until": until}
+        )
         return ticket
 
     def enter(self, ticket: str, app: str) -> str:
@@ -70,7 +73,13 @@ class Entries:
             return ""
         cookie = secrets.token_urlsafe(32)
         self._entries.insert(
-            {"_id": digest(cookie), "revision": 1, "session": session.key, "app": app, "until": time.time() + 86400}
+            {
+                "_id": digest(cookie),
+                "revision": 1,
+                "session": session.key,
+                "app": app,
+                "until": time.time() + 86400,
+            }
         )
         return cookie
 

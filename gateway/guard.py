@@ -20,7 +20,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Caller:
-    """A verified caller. `session` is None for a bearer token, which no other site can make a browser send."""
+    """A verified caller; `session` is None for a bearer token, which no other site makes a browser send."""
 
     principal: Principal
     token: str
@@ -76,10 +76,17 @@ class Guard:
         """
         origin = request.headers.get("Origin")
         foreign = origin is not None and origin != self._parts.settings.public_url
-        foreign = foreign or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
-        same = session is not None and hmac.compare_digest(session.csrf.encode(), given.encode("utf-8", "replace"))
+        foreign = foreign or request.headers.get("Sec-Fetch-Site", "same-origin") not in (
+            "same-origin",
+            "none",
+        )
+        same = session is not None and hmac.compare_digest(
+            session.csrf.encode(), given.encode("utf-8", "replace")
+        )
         if foreign or not same:
-            raise Forbidden("CSRF", "页面已过期，请返回上一页刷新后再试。", "The CSRF token or the origin is wrong.")
+            raise Forbidden(
+                "CSRF", "页面已过期，请返回上一页刷新后再试。", "The CSRF token or the origin is wrong."
+            )
 
     def _bearer(self, request: Request) -> Caller:
         kind, _, token = request.headers["Authorization"].partition(" ")

@@ -1,4 +1,7 @@
-"""How often one person, and one address, may call. Token buckets in this process: n processes let n times as much through."""
+"""How often one person, and one address, may call.
+
+The buckets belong to this process: n processes let n times as much through.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Logins under way: what must be remembered between sending a browser to Keycloak and its return.
 
-It lies sealed in a cookie of the browser, so that nobody fills our store by starting logins. Each `state` works once.
+It lies sealed in a cookie of the browser, so that nobody fills our store by starting logins. Each `state`
+works once.
 """
 
 from __future__ import annotations
@@ -39,12 +40,19 @@ class Logins:
     def start(self, cookie: str, target: str) -> tuple[Login, str]:
         """A new login, and the cookie that remembers it beside those of other tabs."""
         login = Login(
-            secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), target, time.time()
+            secrets.token_urlsafe(24),
+            secrets.token_urlsafe(24),
+            secrets.token_urlsafe(48),
+            target,
+            time.time(),
         )
         return login, self._write([*self._read(cookie), login])
 
     def finish(self, cookie: str, state: str) -> tuple[Login | None, str]:
-        """The login that `state` belongs to, or None when this browser began no such login or it is used up; and the cookie to keep."""
+        """The login that `state` belongs to, and the cookie to keep.
+
+        None when this browser began no such login, or when it is used up.
+        """
         logins = self._read(cookie)
         found = next((one for one in logins if hmac.compare_digest(one.state.encode(), state.encode())), None)
         rest = self._write([one for one in logins if one is not found])
@@ -54,7 +62,11 @@ class Logins:
 
     def _read(self, cookie: str) -> list[Login]:
         try:
-            logins = [Login(**one) for one in self._seal.open(base64.urlsafe_b64decode(cookie), "cookie")] if cookie else []
+            logins = (
+                [Login(**one) for one in self._seal.open(base64.urlsafe_b64decode(cookie), "cookie")]
+                if cookie
+                else []
+            )
         except (Broken, ValueError, TypeError):
             return []
         return [one for one in logins if time.time() - one.started < SECONDS]

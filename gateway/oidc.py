@@ -1,7 +1,7 @@
 """The OpenID Connect protocol with Keycloak: what is sent and how each answer is checked.
 
-Browser addresses are built from the public URL, calls of our own go to the internal one. No discovery document is followed, so that
-nothing on the network can tell the gateway another endpoint.
+Browser addresses are built from the public URL, calls of our own go to the internal one. No discovery
+document is followed, so that nothing on the network can tell the gateway another endpoint.
 """
 
 from __future__ import annotations
@@ -58,11 +58,19 @@ class Oidc:
 
     def authorize_url(self, state: str, nonce: str, code_verifier: str, *, fresh: bool = False) -> str:
         """Where the browser goes to log in; `fresh` asks for the password again."""
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).rstrip(b"=").decode()
+        challenge = (
+            base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).rstrip(b"=").decode()
+        )
         query = {
-            "response_type": "code", "client_id": CLIENT, "redirect_uri": self.redirect_uri, "scope": "openid",
-            "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
-        }  # fmt: skip
+            "response_type": "code",
+            "scope": "openid",
+            "client_id": CLIENT,
+            "redirect_uri": self.redirect_uri,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
         if fresh:
             query["prompt"] = "login"
         return f"{self._settings.issuer}/protocol/openid-connect/auth?{urlencode(query)}"
@@ -73,7 +81,10 @@ class Oidc:
         Raises Refused, Unavailable.
         """
         return self._token(
-            grant_type="authorization_code", code=code, redirect_uri=self.redirect_uri, code_verifier=code_verifier
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=self.redirect_uri,
+            code_verifier=code_verifier,
         )
 
     def refresh(self, refresh_token: str) -> Tokens:
@@ -101,7 +112,7 @@ class Oidc:
         return claims
 
     def check_logout_token(self, token: str) -> dict[str, Any]:
-        """The claims of a back-channel logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6), but for its `jti`.
+        """The claims of a back-channel logout token (section 2.6); whether `jti` is new is not asked.
 
         Raises NotSignedIn, Unavailable.
         """
@@ -120,9 +131,14 @@ class Oidc:
                 raise _refused("wrong algorithm")
             key = self._verifier._key(header["kid"])  # noqa: SLF001 - one cache of keys for all kinds of tokens
             claims = jwt.decode(
-                token, key.key, algorithms=["RS256"], audience=CLIENT, issuer=self._settings.issuer,
-                leeway=LEEWAY, options={"require": required},
-            )  # fmt: skip
+                token,
+                key.key,
+                algorithms=["RS256"],
+                audience=CLIENT,
+                issuer=self._settings.issuer,
+                leeway=LEEWAY,
+                options={"require": required},
+            )
         except (jwt.InvalidTokenError, ValueError, TypeError) as problem:
             raise _refused(type(problem).__name__) from problem
         return dict(claims)

@@ -129,9 +129,14 @@ class _Book:
             "parameters": self._parameters(route),
             "responses": {"200": self._answer(route)},
         }
-        found["responses"] |= {str(status): {"$ref": f"#/components/responses/{status}"} for status in _PROBLEMS}
+        found["responses"] |= {
+            str(status): {"$ref": f"#/components/responses/{status}"} for status in _PROBLEMS
+        }
         if route.body:
-            found["requestBody"] = {"required": True, "content": {"application/json": {"schema": self._body(route)}}}
+            found["requestBody"] = {
+                "required": True,
+                "content": {"application/json": {"schema": self._body(route)}},
+            }
         return found
 
     def _operation_id(self, route: Route) -> str:
@@ -144,13 +149,14 @@ class _Book:
     def _parameters(self, route: Route) -> list[dict[str, Any]]:
         message = route.method.input_type
         bound = {variable.field for variable in route.template.variables}
-        found = [
-            {"name": name, "in": "path", "required": True, "schema": self._field(_leaf(message, name))} for name in sorted(bound)
+        found: list[dict[str, Any]] = [
+            {"name": name, "in": "path", "required": True, "schema": self._field(_leaf(message, name))}
+            for name in sorted(bound)
         ]
         if route.body != "*":
             for name, field in _query_fields(message, "", set()):
                 if name not in bound and name.split(".")[0] != route.body:
-                    entry = {"name": name, "in": "query", "schema": self._field(field)}
+                    entry: dict[str, Any] = {"name": name, "in": "query", "schema": self._field(field)}
                     if text := self._comments.of(field.full_name):
                         entry["description"] = text
                     found.append(entry)
@@ -174,8 +180,15 @@ class _Book:
     def _answer(self, route: Route) -> dict[str, Any]:
         message = route.method.output_type
         if route.streaming:
-            return {"description": "文件内容", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-        schema = self._field(message.fields_by_name[route.response_body]) if route.response_body else self._ref(message)
+            return {
+                "description": "文件内容",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        schema = (
+            self._field(message.fields_by_name[route.response_body])
+            if route.response_body
+            else self._ref(message)
+        )
         return {"description": "成功", "content": {"application/json": {"schema": schema}}}
 
     def _ref(self, message: Descriptor) -> dict[str, Any]:
@@ -183,7 +196,9 @@ class _Book:
             return dict(_KNOWN[message.full_name])
         name = message.full_name.removeprefix("tongban.")
         if name not in self.schemas:
-            self.schemas[name] = {}  # Stands here while its own fields are described: messages may be recursive.
+            self.schemas[
+                name
+            ] = {}  # Stands here while its own fields are described: messages may be recursive.
             self.schemas[name] = self._object(message, without=set())
         return {"$ref": f"#/components/schemas/{name}"}
 
@@ -224,11 +239,12 @@ class _Book:
         return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _leaf(message: Descriptor, path: str) -> FieldDescriptor:
+def _leaf(message: Any, path: str) -> FieldDescriptor:
     *parents, last = path.split(".")
     for name in parents:
         message = message.fields_by_name[name].message_type
-    return message.fields_by_name[last]
+    field: FieldDescriptor = message.fields_by_name[last]
+    return field
 
 
 def _query_fields(message: Descriptor, prefix: str, above: set[str]) -> list[tuple[str, FieldDescriptor]]:
@@ -238,13 +254,23 @@ def _query_fields(message: Descriptor, prefix: str, above: set[str]) -> list[tup
         inner = field.message_type
         if inner is None or is_scalar(inner):
             found.append((prefix + field.name, field))
-        elif not field.is_repeated and inner.full_name not in above and not inner.full_name.startswith("google."):
+        elif (
+            not field.is_repeated
+            and inner.full_name not in above
+            and not inner.full_name.startswith("google.")
+        ):
             found += _query_fields(inner, f"{prefix}{field.name}.", above | {message.full_name})
     return found
 
 
 def _header(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": text,
+    }
 
 
 def _words(name: str) -> str:

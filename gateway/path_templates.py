@@ -1,7 +1,7 @@
-"""Path templates of google.api.http: `/api/v1/x/{name}`, `{name=**}`, `{name=a/*}`, `*`, `**` and a `:verb` at the end.
+"""Path templates of google.api.http: `/api/v1/x/{name}`, `{name=**}`, `{name=a/*}`, `*`, `**`, `:verb`.
 
-A template is matched against the path as the client sent it, still percent-encoded, so that an encoded slash inside an id never
-changes which route is taken.
+A template is matched against the path as the client sent it, still percent-encoded, so that an encoded slash
+inside an id never changes which route is taken.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class PathTemplate:
     def specificity(self) -> tuple[int, ...]:
         """Sort key: what is fixed comes before what is variable, a verb before none, `**` last."""
         rank = {"*": 1, "**": 2}
-        # The empty tail stands for the end of a path; a longer path is tried before a shorter one that ends in `**`.
+        # The empty tail stands for the end of a path; a longer path is tried before a shorter one that ends
+        # in `**`.
         return (*(rank.get(segment, 0) for segment in self.segments), 0 if self.verb else 1)
 
     def match(self, path: str) -> dict[str, str] | None:

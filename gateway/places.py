@@ -1,7 +1,8 @@
 """How many calls may wait for services at once, in this process.
 
-The same threads answer the edge's questions about sessions. If calls to one slow service could take all of them, every page of every
-service would stand still; so calls have a limit for each unit and one together, and whoever comes too many is told to come back.
+The same threads answer the edge's questions about sessions. If calls to one slow service could take all of
+them, every page of every service would stand still; so calls have a limit for each unit and one together, and
+whoever comes too many is told to come back.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Places:
     def _take(self, unit: str) -> None:
         with self._lock:
             if self._taken[unit] >= self._per_unit or self._taken.total() >= self._total:
-                raise Unavailable("BUSY", "系统繁忙，请稍后再试。", "Too many calls are waiting; try again later.")
+                raise Unavailable(
+                    "BUSY", "系统繁忙，请稍后再试。", "Too many calls are waiting; try again later."
+                )
             self._taken[unit] += 1
 
     def _give_back(self, unit: str) -> None:

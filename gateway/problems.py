@@ -1,4 +1,4 @@
-"""Errors as answers: chassis' typed errors → HTTP status and problem+json (RFC 9457), in the reader's language."""
+"""Errors as answers: chassis' typed errors → HTTP status and problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import grpc
-from flask import Response
+from flask import Response, g
+from werkzeug.exceptions import HTTPException
 
-from chassis.errors import Conflict, TongbanError
+from chassis.errors import Conflict, Internal, TongbanError
 
 _C = grpc.StatusCode
 STATUS = {
@@ -72,7 +73,12 @@ def wants_english(accept_language: str) -> bool:
 
 
 def problem(
-    error: TongbanError, *, request_id: str, english: bool = False, with_if_match: bool = False, wait: float = 0
+    error: TongbanError,
+    *,
+    request_id: str,
+    english: bool = False,
+    with_if_match: bool = False,
+    wait: float = 0,
 ) -> Response:
     """`error` as problem+json. `wait`: seconds for Retry-After, where the status has none of its own."""
     status = status_of(error, with_if_match=with_if_match)
@@ -94,3 +100,22 @@ def problem(
         response.headers["WWW-Authenticate"] = 'Bearer realm="tongban"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def internal(request_id: str) -> Internal:
+    """A fault of ours: only its number leaves the house."""
+    return Internal(
+        "INTERNAL", f"系统出现错误，请联系管理员（编号 {request_id}）。", f"Internal error ({request_id})."
+    )
+
+
+def plain_problem(error: HTTPException) -> Response:
+    """A refusal of the HTTP layer itself, in the same form."""
+    status = error.code or 500
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(status, TITLES[500])[0],
+        "status": status,
+        "request_id": g.get("request_id", ""),
+    }
+    return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")

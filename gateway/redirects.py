@@ -1,4 +1,7 @@
-"""Where a browser may be sent: only to paths of our own. Every redirect with a target from outside goes through here."""
+"""Where a browser may be sent: only to paths of our own.
+
+Every redirect with a target from outside goes through here.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ _PLAIN = re.compile(r"/[\x21-\x7e]*")
 
 
 def safe_path(target: str | None, default: str = "/") -> str:
-    """`target` when it is a path on this origin, else `default`.
+    r"""`target` when it is a path on this origin, else `default`.
 
-    Browsers repair addresses (`\\` becomes `/`, tabs and newlines vanish, `//host` keeps the scheme), so that what looks like a path
-    may leave the origin. Refused is therefore everything but printable ASCII that starts with exactly one slash, at every level of
-    percent-encoding that somebody on the way may take off.
+    Browsers repair addresses (`\` becomes `/`, tabs and newlines vanish, `//host` keeps the scheme), so that
+    what looks like a path may leave the origin. Refused is therefore everything but printable ASCII that
+    starts with exactly one slash, at every level of percent-encoding that somebody on the way may take off.
     """
     if not target or len(target) > LONGEST or not _PLAIN.fullmatch(target):
         return default

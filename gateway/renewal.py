@@ -1,7 +1,7 @@
-"""Keeps the tokens of a session fresh: once at a time, over all threads and processes, and ahead of their end.
+"""Keeps the tokens of a session fresh: once at a time, over all threads and processes, ahead of their end.
 
-A refresh token works once, so two renewals at a time would end the login. Who writes `renewing` into the record first, renews; the others
-go on with the present access token or wait.
+A refresh token works once, so two renewals at a time would end the login. Who writes `renewing` into the
+record first, renews; the others go on with the present access token or wait.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Renewal:
         self._lock = threading.Lock()
 
     def fresh(self, session: Session) -> Session | None:
-        """`session` with an access token that is valid now; None when the login is over or cannot be renewed."""
+        """`session` with an access token that is valid; None when the login is over or cannot be renewed."""
         now = time.time()
         if now < session.renew_at:
             return session
@@ -63,7 +63,7 @@ class Renewal:
         def job() -> None:
             try:
                 self._now(key)
-            except Exception:
+            except Exception:  # noqa: BLE001 - nobody else would hear of a problem in this thread
                 _log.exception("renewal failed")
             finally:
                 with self._lock:

@@ -1,4 +1,7 @@
-"""The table of REST routes, read out of the compiled .proto files: every method with a google.api.http option, in every package tongban.*.v1."""
+"""The table of REST routes, read out of the compiled .proto files.
+
+Every method with a google.api.http option, in every package tongban.*.v1.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import tongban
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -66,7 +70,9 @@ class Routes:
     """All routes, ready for look-up."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.all = sorted(routes, key=lambda route: (route.template.specificity, route.template.text, route.verb))
+        self.all = sorted(
+            routes, key=lambda route: (route.template.specificity, route.template.text, route.verb)
+        )
         seen: set[tuple[str, str]] = set()
         self._buckets: dict[tuple[str, ...], list[Route]] = defaultdict(list)
         for route in self.all:
@@ -88,7 +94,9 @@ class Routes:
 
     def verbs(self, path: str) -> list[str]:
         """The HTTP methods that this path knows."""
-        return sorted({route.verb for route in self._candidates(path) if route.template.match(path) is not None})
+        return sorted(
+            {route.verb for route in self._candidates(path) if route.template.match(path) is not None}
+        )
 
     def _candidates(self, path: str) -> list[Route]:
         return self._buckets.get(_bucket(path.split("/")[1:]), [])
@@ -117,9 +125,12 @@ def of_file(file: FileDescriptor) -> Iterator[Route]:
 
 def _modules() -> Iterator[ModuleType]:
     # The generated folders are namespace packages, which pkgutil does not walk through.
-    for root in map(Path, tongban.__path__):
+    # A folder that stands twice on the import path stands twice in theirs.
+    for root in map(Path, dict.fromkeys(tongban.__path__)):
         for path in sorted(root.rglob("*_pb2.py")):
-            yield importlib.import_module(".".join(["tongban", *path.relative_to(root).with_suffix("").parts]))
+            yield importlib.import_module(
+                ".".join(["tongban", *path.relative_to(root).with_suffix("").parts])
+            )
 
 
 def _route(method: MethodDescriptor, rule: HttpRule) -> Route:
@@ -138,17 +149,19 @@ def _route(method: MethodDescriptor, rule: HttpRule) -> Route:
     if rule.body not in ("", "*") and rule.body not in method.input_type.fields_by_name:
         raise BadRoute(f"{where}: body {rule.body} is no field of {method.input_type.name}")
     if rule.response_body and rule.response_body not in method.output_type.fields_by_name:
-        raise BadRoute(f"{where}: response_body {rule.response_body} is no field of {method.output_type.name}")
+        raise BadRoute(
+            f"{where}: response_body {rule.response_body} is no field of {method.output_type.name}"
+        )
     return Route(kind.upper(), template, rule.body, rule.response_body, method)
 
 
-def field_of(message: Descriptor, path: str) -> FieldDescriptor | None:
-    """The field that a dotted path leads to, when each step is single and the last one is no message of ours."""
+def field_of(message: Any, path: str) -> FieldDescriptor | None:
+    """The field that a dotted path leads to, when each step is single and the last one is no message."""
     *parents, last = path.split(".")
     for name in parents:
-        field = message.fields_by_name.get(name)
-        if field is None or field.is_repeated or field.message_type is None:
+        step = message.fields_by_name.get(name)
+        if step is None or step.is_repeated or step.message_type is None:
             return None
-        message = field.message_type
-    field = message.fields_by_name.get(last)
+        message = step.message_type
+    field: FieldDescriptor | None = message.fields_by_name.get(last)
     return None if field is None or field.is_repeated or field.message_type is not None else field

@@ -1,6 +1,7 @@
 """Tokens lie sealed in the database: who copies the database or a backup of it gets no token.
 
-The keys are derived from the gateway's client secret, which lies elsewhere and which every gateway process has.
+The keys are derived from the gateway's client secret, which lies elsewhere and which every gateway process
+has.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ class Broken(ValueError):
 
 
 class Seal:
-    """Seals small JSON values for one purpose. `place` binds a value to its record, so that values cannot be exchanged."""
+    """Seals small JSON values for one purpose.
+
+    `place` binds a value to its record, so that values cannot be exchanged.
+    """
 
     def __init__(self, secret: str, purpose: str) -> None:
         key = HKDF(SHA256(), 32, b"tongban.gateway", purpose.encode()).derive(secret.encode())

@@ -1,7 +1,8 @@
 """Browser sessions: one record each, found only by the SHA-256 of the cookie's value.
 
-Tokens lie sealed in the record and never leave the server, but for the access token that the edge hands to our own pages. A session
-ends by logout, by Keycloak's back-channel logout, by idling, by age, or when Keycloak refuses to renew its tokens.
+Tokens lie sealed in the record and never leave the server, but for the access token that the edge hands to
+our own pages. A session ends by logout, by Keycloak's back-channel logout, by idling, by age, or when
+Keycloak refuses to renew its tokens.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Session:
 class Sessions:
     """All sessions. Safe for many threads and processes.
 
-    ended: told the Keycloak session id of every login that is over, at Keycloak too. A session that is merely replaced or forgotten
-    here is not announced, because the next login may carry the same Keycloak session id and must not be refused for it.
-    expired: given each session that idled out or grew too old.
+    ended: told the Keycloak session id of every login that is over, at Keycloak too. A session that is merely
+    replaced or forgotten here is not announced, because the next login may carry the same Keycloak session id
+    and must not be refused for it. expired: given each session that idled out or grew too old.
     """
 
     def __init__(
@@ -77,10 +78,17 @@ class Sessions:
         key = digest(cookie)
         self._records.insert(
             {
-                "_id": key, "revision": 1, "schema": 1, "person": person, "login": login, "created": now, "seen": now,
-                "renewing": 0.0, **self._sealed(key, tokens, secrets.token_urlsafe(32)),
+                "_id": key,
+                "revision": 1,
+                "schema": 1,
+                "person": person,
+                "login": login,
+                "created": now,
+                "seen": now,
+                "renewing": 0.0,
+                **self._sealed(key, tokens, secrets.token_urlsafe(32)),
             }
-        )  # fmt: skip
+        )
         self._note_login(login, key)
         return cookie
 
@@ -160,7 +168,7 @@ class Sessions:
                 del self._known[key]
 
     def sweep(self) -> int:
-        """Remove what idled out or grew too old and was never asked for again; returns how many records went."""
+        """Remove what idled out or grew too old, and was not asked for since; returns how many records."""
         now, gone = time.time(), 0
         for record in list(self._records.scan()):
             if now - record["seen"] > self._idle or now - record["created"] > self._longest:
@@ -208,9 +216,15 @@ class Sessions:
             self._records.remove(record["_id"])
             return None
         return Session(
-            key=record["_id"], person=record["person"], login=record["login"], created=record["created"],
-            seen=record["seen"], access_until=record["access_until"], renew_at=record["renew_at"], **inside,
-        )  # fmt: skip
+            key=record["_id"],
+            person=record["person"],
+            login=record["login"],
+            created=record["created"],
+            seen=record["seen"],
+            access_until=record["access_until"],
+            renew_at=record["renew_at"],
+            **inside,
+        )
 
     def _remember(self, key: str, session: Session | None) -> None:
         with self._lock:

@@ -2,9 +2,9 @@
 
     uvicorn --factory gateway.stream:app
 
-Services push to core NATS (chassis.bus.push_subject); what is missed while nobody listens is no loss, because every page reads its
-state from the services. A push is a JSON object; its "event" names the event ("notice" when absent), the rest is the data. To each
-"todo" this process adds the reader's own count.
+Services push to core NATS (chassis.bus.push_subject); what is missed while nobody listens is no loss, because
+every page reads its state from the services. A push is a JSON object; its "event" names the event ("notice"
+when absent), the rest is the data. To each "todo" this process adds the reader's own count.
 """
 
 from __future__ import annotations
@@ -92,7 +92,11 @@ class Stream:
         session, principal = found
         if len(self._holders) >= self._most or self._holders.of_person(principal.person) >= PER_PERSON:
             return PlainTextResponse("", 429, {"Retry-After": "30"})
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            "X-Content-Type-Options": "nosniff",
+        }
         content = self._events(cookie, session, principal)
         return StreamingResponse(content, headers=headers, media_type="text/event-stream")
 
@@ -130,7 +134,7 @@ class Stream:
                     return
 
     async def _counted(self, event: Event, cookie: str, listener: Listener) -> Event:
-        """A change of the to-do list with the reader's count; of several that wait, only the last one asks for it."""
+        """A change of the to-do list with the reader's count; of several, the last one asks for it."""
         name, data = event
         if name != "todo" or not listener.queue.empty():
             return event
@@ -186,6 +190,9 @@ def as_event(data: bytes) -> Event | None:
 
 
 def written(event: Event) -> str:
-    """An event in the form of the stream. JSON stands on one line, so no line break in the data can begin another field."""
+    """An event in the form of the stream.
+
+    JSON stands on one line, so that no line break in the data can begin another field.
+    """
     name, data = event
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

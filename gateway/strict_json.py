@@ -1,13 +1,15 @@
 """JSON of strangers → a message, without any leniency.
 
-Refused: duplicate keys, NaN and Infinity, lone surrogates, NUL, depth over 64, unknown fields, camelCase aliases, a value of another kind
-than the field's, and keys of maps that mean something to MongoDB. Each refusal names its field.
+Refused: duplicate keys, NaN and Infinity, lone surrogates, NUL, depth over 64, unknown fields, camelCase
+aliases, a value of another kind than the field's, and keys of maps that mean something to MongoDB. Each
+refusal names its field.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import json_format
@@ -34,13 +36,13 @@ _SCALAR_MESSAGES = frozenset(
 _FREE_MESSAGES = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 
 _F = FieldDescriptor
-_INTEGERS = frozenset({_F.CPPTYPE_INT32, _F.CPPTYPE_INT64, _F.CPPTYPE_UINT32, _F.CPPTYPE_UINT64})
-_FLOATS = frozenset({_F.CPPTYPE_FLOAT, _F.CPPTYPE_DOUBLE})
 
 
 def bad_field(path: str, sentence: str) -> InvalidInput:
     """The refusal of one field."""
-    return InvalidInput("INVALID_INPUT", f"{path or '请求体'}：{sentence}", f"Invalid: {path or 'body'}", {path: sentence})
+    return InvalidInput(
+        "INVALID_INPUT", f"{path or '请求体'}：{sentence}", f"Invalid: {path or 'body'}", {path: sentence}
+    )
 
 
 def loads(body: bytes) -> Any:
@@ -100,7 +102,7 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _check_message(value: Any, descriptor: Descriptor, path: str, depth: int) -> None:
+def _check_message(value: Any, descriptor: Any, path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise bad_field(path[:200], f"嵌套超过 {MAX_DEPTH} 层")
     if descriptor.full_name in _SCALAR_MESSAGES:
@@ -140,30 +142,53 @@ def _check_field(value: Any, field: FieldDescriptor, path: str, depth: int) -> N
 
 
 def _check_one(value: Any, field: FieldDescriptor, path: str, depth: int) -> None:
-    kind = field.cpp_type
-    if kind == _F.CPPTYPE_MESSAGE:
+    if field.message_type is not None:
         _check_message(value, field.message_type, path, depth)
-    elif kind == _F.CPPTYPE_STRING:
-        if not isinstance(value, str):
-            raise bad_field(path, "应为字符串")
-        if field.type == _F.TYPE_BYTES and not _BASE64.fullmatch(value):
-            raise bad_field(path, "应为 Base64 编码")
-        _check_text(value, path)
-    elif kind == _F.CPPTYPE_BOOL:
-        if not isinstance(value, bool):
-            raise bad_field(path, "应为 true 或 false")
-    elif kind == _F.CPPTYPE_ENUM:
-        _check_text(value, path)
-        known = isinstance(value, str) and value in field.enum_type.values_by_name
-        if not known and not (isinstance(value, int) and value in field.enum_type.values_by_number):
-            raise bad_field(path, "不是允许的值")
-    elif kind in _INTEGERS:
-        # int64 travels as a string in JSON, because numbers of JavaScript are exact to 2^53 only.
-        number = isinstance(value, int) and not isinstance(value, bool)
-        if not number and not (isinstance(value, str) and _INTEGER.fullmatch(value)):
-            raise bad_field(path, "应为整数")
-    elif kind in _FLOATS and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise bad_field(path, "应为数字")
+        return
+    _check_text(value, path)
+    complaint = _COMPLAINTS[field.cpp_type](value, field)
+    if complaint:
+        raise bad_field(path, complaint)
+
+
+def _text_complaint(value: Any, field: FieldDescriptor) -> str:
+    if not isinstance(value, str):
+        return "应为字符串"
+    return "应为 Base64 编码" if field.type == _F.TYPE_BYTES and not _BASE64.fullmatch(value) else ""
+
+
+def _bool_complaint(value: Any, _field: FieldDescriptor) -> str:
+    return "" if isinstance(value, bool) else "应为 true 或 false"
+
+
+def _enum_complaint(value: Any, field: FieldDescriptor) -> str:
+    enum: Any = field.enum_type
+    by_name = isinstance(value, str) and value in enum.values_by_name
+    by_number = isinstance(value, int) and not isinstance(value, bool) and value in enum.values_by_number
+    return "" if by_name or by_number else "不是允许的值"
+
+
+def _integer_complaint(value: Any, _field: FieldDescriptor) -> str:
+    # int64 travels as a string in JSON, because numbers of JavaScript are exact to 2^53 only.
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return "" if number or (isinstance(value, str) and _INTEGER.fullmatch(value)) else "应为整数"
+
+
+def _float_complaint(value: Any, _field: FieldDescriptor) -> str:
+    return "" if isinstance(value, int | float) and not isinstance(value, bool) else "应为数字"
+
+
+_COMPLAINTS: dict[int, Callable[[Any, FieldDescriptor], str]] = {
+    _F.CPPTYPE_STRING: _text_complaint,
+    _F.CPPTYPE_BOOL: _bool_complaint,
+    _F.CPPTYPE_ENUM: _enum_complaint,
+    _F.CPPTYPE_FLOAT: _float_complaint,
+    _F.CPPTYPE_DOUBLE: _float_complaint,
+    _F.CPPTYPE_INT32: _integer_complaint,
+    _F.CPPTYPE_INT64: _integer_complaint,
+    _F.CPPTYPE_UINT32: _integer_complaint,
+    _F.CPPTYPE_UINT64: _integer_complaint,
+}
 
 
 def _check_free(value: Any, path: str, depth: int) -> None:

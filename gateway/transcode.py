@@ -1,4 +1,4 @@
-"""HTTP ↔ message: path, query and body become the request's fields; the answer becomes JSON with the fields' own names."""
+"""HTTP ↔ message: path, query and body become the request's fields, the answer becomes JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway import strict_json
@@ -36,7 +36,7 @@ def build(route: Route, path: dict[str, str], query: Iterable[tuple[str, str]], 
 
 def to_json(route: Route, answer: Message) -> str:
     """The answer of an RPC as JSON; every field of it is present, also when empty."""
-    value = json_format.MessageToDict(
+    value: Any = json_format.MessageToDict(
         answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     if route.response_body:
@@ -71,21 +71,21 @@ def _add_query(value: dict[str, Any], route: Route, pairs: list[tuple[str, str]]
             _put(value, name, _converted(field, text, shown), shown)
 
 
-def _leaf(message: Descriptor, path: str) -> FieldDescriptor | None:
+def _leaf(message: Any, path: str) -> FieldDescriptor | None:
     """The field that a query parameter names: a scalar, an enum, a time, or a repeated one of these."""
     *parents, last = path.split(".")
     for name in parents:
-        field = message.fields_by_name.get(name)
-        if field is None or field.is_repeated or field.message_type is None:
+        step = message.fields_by_name.get(name)
+        if step is None or step.is_repeated or step.message_type is None:
             return None
-        message = field.message_type
-    field = message.fields_by_name.get(last)
+        message = step.message_type
+    field: FieldDescriptor | None = message.fields_by_name.get(last)
     if field is None or (field.message_type is not None and not strict_json.is_scalar(field.message_type)):
         return None
     return field
 
 
-def _single(message: Descriptor, path: str, text: str) -> Any:
+def _single(message: Any, path: str, text: str) -> Any:
     field = _leaf(message, path)
     if field is None:
         raise AssertionError(f"routes checked that {path} is a field")

@@ -1,4 +1,4 @@
-"""Calls of routes: chassis' client (token, deadline, retries, typed errors) over methods that are known by their descriptor only."""
+"""Calls of routes: chassis' client over methods that are known by their descriptors only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Upstream:
     def __init__(self, routes: Routes) -> None:
         services = {route.method.containing_service.full_name: route for route in routes.all}
         self._clients = {
-            name: Client(route.unit, _stub_maker(route.method.containing_service)) for name, route in services.items()
+            name: Client(route.unit, _stub_maker(route.method.containing_service))
+            for name, route in services.items()
         }
 
     def call(self, route: Route, request: Message, seconds: float | None = None) -> Any:

@@ -1,6 +1,6 @@
-"""The gateway's process for browsers and programs: sessions, the edge's questions, REST, the API's description.
+"""The gateway's process for browsers and programs: sessions, the edge's questions, REST, and its description.
 
-    gunicorn --worker-class gthread --threads 16 'gateway.web:app()'
+gunicorn --worker-class gthread --threads 16 'gateway.web:app()'
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from chassis import log, telemetry
 from chassis.health import Health
 from chassis.settings import Settings, settings
-from gateway import api_pages, auth_pages, edge_answers, edge_headers
+from gateway import api_pages, backchannel, edge_headers
 from gateway.api import BODY_BYTES, Api, failure, too_large
+from gateway.auth_pages import AuthPages
+from gateway.edge_answers import EdgeAnswers
 from gateway.guard import Guard
 from gateway.parts import GatewayParts
+from gateway.problems import internal, plain_problem
 from gateway.routes import Routes, load
 from gateway.upstream import Upstream
 
@@ -55,12 +58,12 @@ def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
 
     @flask.errorhandler(HTTPException)
     def plain(error: HTTPException) -> Response:
-        return auth_pages.plain(error)
+        return plain_problem(error)
 
     @flask.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         _log.error("unexpected", request_id=g.get("request_id", ""), exc_info=error)
-        return failure(auth_pages.internal(g.get("request_id", "")))
+        return failure(internal(g.get("request_id", "")))
 
     health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
 
@@ -68,9 +71,9 @@ def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
     def healthz() -> Response:
         return Response("ok\n" if health.serving() else "not ready\n", 200 if health.serving() else 503)
 
-    flask.register_blueprint(edge_answers.blueprint(parts, guard))
-    flask.register_blueprint(auth_pages.blueprint(parts, guard))
-    flask.register_blueprint(auth_pages.backchannel(parts))
+    flask.register_blueprint(EdgeAnswers(parts, guard).blueprint())
+    flask.register_blueprint(AuthPages(parts, guard).blueprint())
+    flask.register_blueprint(backchannel.blueprint(parts))
     flask.register_blueprint(api_pages.blueprint(routes, parts.settings.public_url))
     flask.register_blueprint(Api(routes, upstream, guard).blueprint())
     _log.info("gateway ready", routes=len(routes.all))

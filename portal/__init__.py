@@ -1,1 +1,4 @@
-"""The portal: realm set-up, directory, catalogue of systems with one-click sign-on, home page, administration."""
+"""The portal.
+
+Realm set-up, directory, catalogue of systems with one-click sign-on, home page, administration.
+"""

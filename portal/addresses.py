@@ -6,7 +6,9 @@ from chassis.settings import SettingMissing, text
 
 
 def http_url(unit: str) -> str:
-    """The base address of `unit`'s HTTP server without a trailing slash; the setting may be host:port or a whole URL.
+    """The base address of `unit`'s HTTP server without a trailing slash.
+
+    The setting may be host:port or a whole URL.
 
     Raises SettingMissing.
     """

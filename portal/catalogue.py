@@ -1,4 +1,7 @@
-"""What can be done with the catalogue: list, save, remove, launch, test; and the platform's own entries in it."""
+"""What can be done with the catalogue: list, save, remove, launch, test.
+
+And the platform's own entries in it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class BuiltIn:
 BUILT_IN = (
     BuiltIn("documents", "公文", "document", "收文、发文、传阅与归档", "/documents/"),
     BuiltIn("meetings", "会议", "meeting", "会议通知、回执与会议室预约", "/meetings/"),
-    BuiltIn("tasks", "督办", "task", "任务分派、催办与督查反馈", "/tasks/"),
+    BuiltIn("tasks", "任务", "task", "任务分派、催办与督查反馈", "/tasks/"),
     BuiltIn("knowledge", "知识", "knowledge", "制度文件与工作资料查询", "/knowledge/"),
 )
 _BUILT_IN = {entry.id: entry for entry in BUILT_IN}
@@ -93,7 +96,10 @@ def _copy(wanted: App, app: App) -> None:
 
 
 def remove_app(apps: Repository[App], key: str, request: Request) -> None:
-    """Takes a system out of the catalogue; its record stays, so that its id means nothing else by accident."""
+    """Takes a system out of the catalogue.
+
+    Its record stays, so that its id means nothing else by accident.
+    """
 
     def step(app: App) -> None:
         app.removed = True

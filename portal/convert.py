@@ -11,7 +11,8 @@ from portal.credentials import Credential
 from portal.model import App, Connector, FormLogin
 
 _FORM = (
-    "login_path", "username_field", "password_field", "body", "digest", "success", "success_value", "logout_path",
+    "login_path", "username_field", "password_field", "body", "digest", "success", "success_value",
+    "logout_path",
 )  # fmt: skip
 
 
@@ -38,7 +39,10 @@ def to_app(message: pb.App) -> App:
 
 
 def from_app(app: App, principal: Principal) -> pb.App:
-    """The message for this caller. How a system is connected is shown to system administrators only, but for the kind."""
+    """The message for this caller.
+
+    How a system is connected is shown to system administrators only, but for the kind.
+    """
     refusal = app.refusal(principal)
     message = pb.App(
         app=app.id,

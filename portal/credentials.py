@@ -1,4 +1,7 @@
-"""A person's credential for one system: one record per person and system, with what became of it when it was last tried."""
+"""A person's credential for one system.
+
+One record per person and system, with what became of it when it was last tried.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ UNTRIED, GOOD, QUARANTINED, NONE = "untried", "good", "quarantined", "none"
 
 @dataclass(kw_only=True)
 class Credential(Aggregate):
-    """state "quarantined": the system refused it once; it is not tried again until the person enters it anew, so that no account
-    gets locked. state "none": forgotten.
+    """state "quarantined": the system refused it once.
+
+    It is not tried again until the person enters it anew, so that no account gets locked. state "none":
+    forgotten.
     """
 
     person: str

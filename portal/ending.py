@@ -34,7 +34,10 @@ class Receipt:
 
 
 def end_session(parts: PortalParts, session: str) -> list[Receipt]:
-    """Ends everything of one login and keeps the receipts. Repeating is harmless: what has ended is not ended again."""
+    """Ends everything of one login and keeps the receipts.
+
+    Repeating is harmless: what has ended is not ended again.
+    """
     apps = {app.id: app for app in parts.apps.scan()}
     jars = parts.jars.load_all(session, apps)
     # The jars go first: whatever the systems answer, from now on nobody gets in by this login.

@@ -1,7 +1,8 @@
 """How the portal reaches Keycloak's administration.
 
-Setting up the realm needs the bootstrap administrator of the realm `master`. Everything afterwards is done by the portal's own
-service account, which may manage people and groups of its realm and nothing in any other.
+Setting up the realm needs the bootstrap administrator of the realm `master`. Everything afterwards is done
+by the portal's own service account, which may manage people and groups of its realm and nothing in any
+other.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def portal_admin(settings: Settings) -> KeycloakAdmin:
 
 
 def realm_call(admin: KeycloakAdmin, method: str, path: str, **options: Any) -> Any:
-    """One call below /admin/realms/<realm>/ for which python-keycloak has no (paged) method; returns the decoded answer.
+    """One call below /admin/realms/<realm>/ for which python-keycloak has no (paged) method.
+
+    Returns the decoded answer.
 
     Raises Unavailable when Keycloak refuses it or does not answer.
     """

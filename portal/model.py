@@ -1,4 +1,7 @@
-"""The catalogue's record of one system, and the rules about it: who may open it, what makes it acceptable. No I/O."""
+"""The catalogue's record of one system, and the rules about it: who may open it, what makes it acceptable.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,8 @@ class App(Aggregate):
         """Why this person may not open the system, in Chinese; '' when nothing speaks against it."""
         if self.removed:
             return "该应用已下线"
-        # The three administrators keep the platform; business systems are not theirs, whatever the audience says.
+        # The three administrators keep the platform; business systems are not theirs, whatever the audience
+        # says.
         if not principal.posts:
             return "管理员账号不办理业务"
         if principal.tokens.isdisjoint(self.audience):

@@ -1,4 +1,7 @@
-"""What the portal's code stands on, beyond the chassis' parts; each made when it is first asked for, so after any fork."""
+"""What the portal's code stands on, beyond the chassis' parts.
+
+Each made when it is first asked for, so after any fork.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,9 @@ class PortalParts:
         return Opening(self.client, self.credentials, self.jars, self.chassis.store)
 
     def receipt_id(self, session: str) -> str:
-        """The unguessable number under which the receipts of a login's end are kept; only its own browser is told."""
+        """The unguessable number under which the receipts of a login's end are kept.
+
+        Only its own browser is told.
+        """
         key = self.chassis.settings.secret("vault-key")
         return hmac.new(key.encode(), f"receipt|{session}".encode(), hashlib.sha256).hexdigest()[:40]

@@ -15,7 +15,10 @@ LARGEST = 1 << 20
 
 
 def probe(client: httpx.Client, app: App, principal: Principal) -> tuple[bool, Report]:
-    """Resolves the system's name, fetches its start page (with the trusted header, if it wants one), and reports."""
+    """Resolves the system's name, fetches its start page (with the trusted header, if it wants one).
+
+    And reports.
+    """
     report, target = Report(), app.connector.target
     try:
         with report.step("解析地址") as step:

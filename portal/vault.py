@@ -1,7 +1,8 @@
 """Credentials for legacy systems, sealed so that the database alone gives nothing away.
 
-Envelope encryption: each credential has a data key of its own, which is sealed with the vault's key (AES-256-GCM both). Both are
-bound to person and system: a sealed credential that is copied to another person's or system's record does not open. # check 87
+Envelope encryption: each credential has a data key of its own, which is sealed with the vault's key
+(AES-256-GCM both). Both are bound to person and system: a sealed credential that is copied to another
+person's or system's record does not open. # check 87
 """
 
 from __future__ import annotations

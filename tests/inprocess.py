@@ -29,7 +29,7 @@ from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
 from chassis.health import Health
 from chassis.identity_types import Principal
-from chassis.process import Parts, Service
+from chassis.process import Parts, Service, end_all
 from chassis.relay import Relay
 from chassis.repository import envelope
 from chassis.server import build
@@ -155,11 +155,10 @@ class InProcess:
         self.bound.set()
         while not self._stop.is_set() and not any(task.done() for task in tasks):
             await asyncio.sleep(0.05)
+        await end_all(tasks)
         for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+            if not task.cancelled() and task.exception():
+                raise task.exception()
         for one in running:
             await bus.js.delete_consumer("TONGBAN", one._durable)
         await bus.close()

@@ -1,4 +1,4 @@
-"""Writes the edge's configuration: nginx.conf and what it includes, from the environment and the list of units.
+"""Writes the edge's configuration, nginx.conf and its includes, from the environment and the list of units.
 
 Stands on the standard library alone, so that `make run`, the image and the chart can all call it.
 """
@@ -32,7 +32,7 @@ class BadSetting(ValueError):
 
 
 def render(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path) -> Path:
-    """Write the configuration into `out_dir`, which becomes nginx' own folder; returns the path of nginx.conf.
+    """Write the configuration into `out_dir`, nginx' own folder from now on; returns nginx.conf's path.
 
     env: the process contract's TONGBAN_ settings; units: the tables of deploy/units.toml. Raises BadSetting.
     """
@@ -88,7 +88,9 @@ def _setting(env: dict[str, str], name: str, default: str = "") -> str:
 def _path(path: Path) -> str:
     # nginx reads quotes, spaces and $ in a path as its own syntax.
     if not re.fullmatch(r"[A-Za-z0-9./_@+-]+", str(path)):
-        raise BadSetting(f"The folder {path} holds characters that may not stand in nginx.conf; choose another.")
+        raise BadSetting(
+            f"The folder {path} holds characters that may not stand in nginx.conf; choose another."
+        )
     return str(path)
 
 
@@ -123,7 +125,8 @@ def _session_cache() -> str:
 
 
 def _no_session_cache() -> str:
-    # Without the module there is no way to keep the cookie itself out of the cache's files, so nothing is cached.
+    # Without the module there is no way to keep the cookie itself out of the cache's files, so nothing is
+    # cached.
     return "            # libnginx-mod-http-set-misc is not installed: every request asks the gateway."
 
 
@@ -140,7 +143,8 @@ def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:
     for name, address in found.items():
         if not _ADDRESS.fullmatch(address):
             raise BadSetting(f"The address of {name}, {address!r}, is not host:port.")
-    # The idle time is shorter than the servers' own, so that they never close a connection which is being used.
+    # The idle time is shorter than the servers' own, so that they never close a connection which is being
+    # used.
     return "\n".join(
         f"    upstream {name} {{\n        server {address} max_fails=0;\n"
         f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
@@ -162,7 +166,9 @@ def _pages(units: dict[str, dict[str, Any]]) -> str:
             blocks.append(_location("/administration", name, "/_session_now"))
             blocks += [_public(page, name) for page in PUBLIC_PAGES]
         else:
-            blocks.append(f"        location = {path.rstrip('/')} {{\n            return 301 {path};\n        }}")
+            blocks.append(
+                f"        location = {path.rstrip('/')} {{\n            return 301 {path};\n        }}"
+            )
             blocks.append(_public(f"^~ {path}static/", name))
     return "\n".join(blocks)
 

@@ -34,6 +34,7 @@ class Deployment:
         self._cleanup = contextlib.ExitStack()
         self._closing = threading.Event()
         self.env: dict[str, str] = {}
+        self._listed: tuple[units.Unit, ...] = ()
         self.supervisor: Supervisor
 
     def __enter__(self) -> Self:
@@ -58,9 +59,10 @@ class Deployment:
         settings, where = self.settings, tools()
         if not complete(where.environment) or not complete(where.mongo):
             raise Refusal("The tools are not installed yet; run: make install")
-        listed = units.load(settings.root)
+        self._listed = listed = units.load(settings.root)
         present = tuple(unit for unit in listed if unit.exists(settings.root))
-        Ports(settings).check_free(present if self._with_applications else ())
+        wanted = present if self._with_applications else ()
+        Ports(settings).check_free(wanted, edge=self._with_applications)
         for name in secretfiles.AT_START:
             secretfiles.ensure(settings.secrets, name)
         secretfiles.demo_key(settings.secrets, wanted=settings.demo)
@@ -88,12 +90,11 @@ class Deployment:
         return subprocess.Popen(command, env=environment, cwd=self.settings.root, start_new_session=True)
 
     def _state(self) -> dict[str, Any]:
-        listed = units.load(self.settings.root)
         return {
             "ready": not self.supervisor.not_ready(),
             "url": self.settings.public_url,
             "ca": str(self.settings.tls / "ca.crt"),
-            "ports": Ports(self.settings).listening(listed),
+            "ports": Ports(self.settings).listening(self._listed),
             "env": self.env,
         }
 
@@ -102,7 +103,11 @@ class Deployment:
         while not self._closing.is_set():
             current = (self._state(), self.supervisor.pids())
             if current != written:
-                state.write(self.settings.var, *current)
+                try:
+                    state.write(self.settings.var, *current)
+                except OSError as problem:
+                    # A full disk must not end the supervision of what still runs.
+                    self._say(f"{self.settings.state_file} cannot be written: {problem}")
                 written = current
             self._closing.wait(_STATE_SECONDS)
 

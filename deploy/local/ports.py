@@ -48,7 +48,7 @@ class Ports:
             found.update({f"{unit.name}_{kind}": self.unit(unit, kind) for kind in _KINDS if has[kind]})
         return found
 
-    def check_free(self, units: tuple[Unit, ...]) -> None:
+    def check_free(self, units: tuple[Unit, ...], *, edge: bool) -> None:
         """Refuse when a port is taken, naming the port and the setting to change."""
         for owner, port in self.listening(units).items():
             if port > 65535 or is_taken(LOOPBACK, port):
@@ -56,7 +56,7 @@ class Ports:
                     f"Port {port} (for {owner}) is taken; stop what listens there, or set TONGBAN_BASE_PORT "
                     f"to something other than {self._base}."
                 )
-        if is_taken(self._bind, self._edge):
+        if edge and is_taken(self._bind, self._edge):
             raise Refusal(
                 f"Port {self._edge} (for HTTPS) is taken; stop what listens there, or set TONGBAN_EDGE_PORT "
                 "to another port."

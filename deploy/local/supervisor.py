@@ -62,7 +62,13 @@ class Keeper:
                 self._closing.wait(_TICK)
                 continue
             began = time.monotonic()
-            if not self._start() or self._watch():
+            try:
+                if not self._start() or self._watch():
+                    continue
+            except OSError as problem:
+                self._say(f"{self.name} cannot be started ({problem}); trying again in {pause:g} s")
+                self._closing.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if self.child.spec.once and self.child.status() == 0:
                 self.ready.set()

@@ -1,7 +1,9 @@
-"""python -m deploy.samples.headersite: a report system that believes whatever stands in the header X-Remote-User.
+"""python -m deploy.samples.headersite.
 
-Such systems stand behind a web server that signs people in. Like many, it reads the header through CGI names, so it takes every
-spelling that a careless proxy lets through; the page shows each one it got.
+A report system that believes whatever stands in the header X-Remote-User.
+
+Such systems stand behind a web server that signs people in. Like many, it reads the header through CGI
+names, so it takes every spelling that a careless proxy lets through; the page shows each one it got.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ def create_site() -> Flask:
             f"<tr><td>{when}</td><td>{value}</td><td>{growth}%</td></tr>" for when, value, growth in FIGURES
         )
         return _page(
-            f"<p>当前用户：<b id=who>{html.escape(names[0])}</b></p><table border=1 cellpadding=6><caption>生产总值统计报表</caption>"
+            f"<p>当前用户：<b id=who>{html.escape(names[0])}</b></p>"
+            "<table border=1 cellpadding=6><caption>生产总值统计报表</caption>"
             f"<tr><th>季度<th>总值（亿元）<th>同比</tr>{rows}</table>"
         )
 

@@ -1,4 +1,7 @@
-"""How the sample sites listen. They stand for foreign systems and use nothing of the platform but its two settings."""
+"""How the sample sites listen.
+
+They stand for foreign systems and use nothing of the platform but its two settings.
+"""
 
 from __future__ import annotations
 

@@ -10,21 +10,28 @@ from chassis.identity_types import Principal
 from portal.connectors.target import Target
 from portal.model import Connector
 
-# Only these reach a legacy system. Whatever is not listed stays here: tokens, cookies, who the person is, which way it came.
+# Only these reach a legacy system. Whatever is not listed stays here: tokens, cookies, who the person is,
+# which way it came.
 _UP = frozenset(
     {
-        "accept", "accept-language", "cache-control", "content-length", "content-type", "if-match", "if-modified-since",
-        "if-none-match", "if-range", "if-unmodified-since", "pragma", "range", "soapaction", "user-agent", "x-csrf-token",
+        "accept", "accept-language", "cache-control", "content-length", "content-type", "if-match",
+        "if-modified-since",
+        "if-none-match", "if-range", "if-unmodified-since", "pragma", "range", "soapaction", "user-agent",
+        "x-csrf-token",
         "x-requested-with", "x-xsrf-token",
     }
 )  # fmt: skip
 # These never come down: hop-by-hop, cookies, and what would bind the browser on a host that is ours.
 _NOT_DOWN = frozenset(
     {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
-        "transfer-encoding", "upgrade", "set-cookie", "set-cookie2", "location", "refresh", "strict-transport-security",
-        "public-key-pins", "expect-ct", "alt-svc", "clear-site-data", "server", "x-powered-by", "www-authenticate",
-        "service-worker-allowed", "access-control-allow-origin", "access-control-allow-credentials", "report-to", "nel",
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+        "trailer", "trailers",
+        "transfer-encoding", "upgrade", "set-cookie", "set-cookie2", "location", "refresh",
+        "strict-transport-security",
+        "public-key-pins", "expect-ct", "alt-svc", "clear-site-data", "server", "x-powered-by",
+        "www-authenticate",
+        "service-worker-allowed", "access-control-allow-origin", "access-control-allow-credentials",
+        "report-to", "nel",
     }
 )  # fmt: skip
 
@@ -33,14 +40,16 @@ _OURS = ("x-tongban", "x-accel-", "x-sendfile")
 
 
 def canonical(name: str) -> str:
-    """A header's name as a careless server reads it: case and the marks - _ . and blanks make no difference."""
+    """A header's name as a careless server reads it: neither case nor marks nor blanks make a difference."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def upward(
     given: Iterable[tuple[str, str]], target: Target, cookies: str, identity: tuple[str, str] | None
 ) -> list[tuple[str, str]]:
-    """The headers for the legacy system: what is harmless of the browser's, the jar's cookies, the trusted header.
+    """The headers for the legacy system.
+
+    What is harmless of the browser's, the jar's cookies, the trusted header.
 
     Every spelling of the trusted header that the browser sent is left out.
     """
@@ -66,7 +75,10 @@ def upward(
 
 
 def identity_header(connector: Connector, principal: Principal) -> tuple[str, str] | None:
-    """The trusted header for this person; None for connectors without one. What is not ASCII is percent-encoded."""
+    """The trusted header for this person; None for connectors without one.
+
+    What is not ASCII is percent-encoded.
+    """
     if connector.kind != "header":
         return None
     values = {"username": principal.username, "person": principal.person, "name": principal.name}
@@ -95,7 +107,10 @@ def downward(given: Iterable[tuple[str, str]], target: Target, path: str) -> lis
 
 
 def relocated(value: str, target: Target, path: str) -> str:
-    """Where a redirect leads, seen from the browser: own addresses without scheme and host, foreign ones as they are."""
+    """Where a redirect leads, seen from the browser.
+
+    Own addresses without scheme and host, foreign ones as they are.
+    """
     whole = urljoin(f"{target.origin}{path}", value.strip())
     if not target.same_origin(whole.partition("#")[0]):
         return value

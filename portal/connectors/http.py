@@ -1,4 +1,7 @@
-"""The HTTP client for legacy systems: judged addresses only, no redirects by itself, no environment, everything bounded. # check 38, 40"""
+"""The HTTP client for legacy systems.
+
+Judged addresses only, no redirects by itself, no environment, everything bounded. # check 38, 40
+"""
 
 from __future__ import annotations
 
@@ -45,15 +48,22 @@ class _TimedStream(httpcore.NetworkStream):
 
 
 class _JudgedBackend(httpcore.SyncBackend):
-    """Connects to the address that was judged, never to a name, so that the name cannot change its meaning in between."""
+    """Connects to the address that was judged, so that a name cannot change its meaning in between."""
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, **more: Any
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
     ) -> httpcore.NetworkStream:
         problem: Exception = Unavailable("APP_UNREACHABLE", "该系统暂时无法连接。", host)
         for address in judged_addresses(host, port):
             try:
-                return _TimedStream(super().connect_tcp(address, port, timeout, **more))
+                return _TimedStream(
+                    super().connect_tcp(address, port, timeout, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
                 problem = failure
         raise problem
@@ -86,7 +96,9 @@ def send(
     headers: list[tuple[str, str]],
     body: Iterable[bytes] | bytes = b"",
 ) -> httpx.Response:
-    """One request to the target, whatever `path` says: it can name a path and a query and nothing else. The answer streams.
+    """One request to the target, whatever `path` says: it can name a path and a query and nothing else.
+
+    The answer streams.
 
     Raises Unavailable.
     """
@@ -105,7 +117,9 @@ def send(
 
 
 def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOTAL) -> Iterator[bytes]:
-    """The raw body of an answer, at most so many bytes and for at most so long; the connection is given up beyond that.
+    """The raw body of an answer, at most so many bytes and for at most so long.
+
+    The connection is given up beyond that.
 
     Raises TooMuch, Unavailable.
     """

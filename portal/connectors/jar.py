@@ -1,4 +1,7 @@
-"""Cookies of legacy systems. They live here, sealed, one jar per login and system; no browser ever sees one."""
+"""Cookies of legacy systems.
+
+They live here, sealed, one jar per login and system; no browser ever sees one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 
 from chassis.errors import Conflict, Exists
-from chassis.store import Store
+from chassis.store import Record, Store
 from portal.vault import Unsealable, Vault
 
 MOST, LONGEST = 80, 4096
@@ -48,7 +51,10 @@ class Jar:
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def take(self, set_cookies: Iterable[str], host: str, path: str) -> bool:
-        """Takes in Set-Cookie headers of an answer from `host` to a request for `path`; whether anything changed."""
+        """Takes in Set-Cookie headers of an answer from `host` to a request for `path`.
+
+        Whether anything changed.
+        """
         before = [asdict(cookie) for cookie in self.cookies]
         for text in set_cookies:
             cookie = _parse(text, host, path)
@@ -163,7 +169,7 @@ class Jars:
         plain = json.dumps([asdict(cookie) for cookie in jar.cookies]).encode()
         return self._vault.seal(plain, f"jar|{key}")
 
-    def _opened(self, record: dict) -> Jar | None:
+    def _opened(self, record: Record) -> Jar | None:
         try:
             plain = self._vault.open(record["sealed"], f"jar|{record['_id']}")
         except Unsealable:

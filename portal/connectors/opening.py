@@ -1,4 +1,7 @@
-"""Opening a person's session at a legacy system, once at a time, with the vault's credential, into the jar of the login."""
+"""Opening a person's session at a legacy system, once at a time, with the vault's credential.
+
+Into the jar of the login.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,8 @@ class Opening:
         self._credentials.tried(record, good=good)
         _log.info("signed in at legacy system", app=app.id, good=good)
         if not good:
-            # One refusal is enough: a second try with the same password could lock the person's account there.
+            # One refusal is enough: a second try with the same password could lock the person's account
+            # there.
             raise WrongState(
                 "CREDENTIAL_REFUSED",
                 "该系统没有接受您保存的用户名或密码。为避免账号被锁定，不会再自动尝试，请重新填写。",
@@ -83,7 +87,10 @@ class Opening:
 
 
 class _Turn:
-    """One attempt at a time per person and system, over all processes. A holder who died is overruled after a minute."""
+    """One attempt at a time per person and system, over all processes.
+
+    A holder who died is overruled after a minute.
+    """
 
     def __init__(self, collection: Collection, key: str) -> None:
         self._c = collection

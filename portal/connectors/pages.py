@@ -1,4 +1,7 @@
-"""Reading login pages as they are: find the form, fill it as a browser would. Pure functions over text; nothing is fetched."""
+"""Reading login pages as they are: find the form, fill it as a browser would.
+
+Pure functions over text; nothing is fetched.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _SKIPPED = frozenset({"submit", "reset", "button", "image", "file"})
 
 @dataclass(frozen=True)
 class Filled:
-    """A form ready to be sent: absolute address, method, body with its content type (for GET the body is the query)."""
+    """A form ready to be sent.
+
+    Absolute address, method, body with its content type (for GET the body is the query).
+    """
 
     url: str
     method: str
@@ -29,7 +35,10 @@ class Filled:
 
 
 def decode(data: bytes, content_type: str) -> tuple[str, str]:
-    """The text of a page and its encoding: the header's, the page's own, else UTF-8 if it fits, else GB18030."""
+    """The text of a page and its encoding.
+
+    The header's, the page's own, else UTF-8 if it fits, else GB18030.
+    """
     named = re.search(r"charset=[\"']?([\w-]+)", content_type, re.IGNORECASE)
     if named is None:
         head = data[:4096].decode("ascii", "replace")
@@ -54,7 +63,10 @@ def _known(name: str) -> str:
 
 
 def login_form(text: str, settings: FormLogin) -> Tag | None:
-    """The login form of a page: the one with the password field (the named one, if a name is set); None when there is none."""
+    """The login form of a page: the one with the password field (the named one, if a name is set).
+
+    None when there is none.
+    """
     soup = BeautifulSoup(text, "lxml")
     for form in soup.find_all("form"):
         if _password_field(form, settings) is not None:
@@ -110,7 +122,10 @@ def visible_text(text: str) -> str:
 
 
 def _fields(form: Tag) -> list[Tag]:
-    """The form's fields in document order, with those elsewhere in the page that name it by its id; no disabled ones."""
+    """The form's fields in document order, with those elsewhere in the page that name it by its id.
+
+    No disabled ones.
+    """
     found = [
         field for field in form.find_all(["input", "select", "textarea", "button"]) if not field.get("form")
     ]

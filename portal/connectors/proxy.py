@@ -1,7 +1,10 @@
-"""The proxy of legacy systems, as WSGI: `/_apps/<app>/<path>` for requests that the edge took in at <app>.<apps domain>.
+"""The proxy of legacy systems, as WSGI.
 
-The person is known by the access token, the system by the edge's header, and both must fit the host in the request: on the
-platform's own host nothing of a legacy system is ever served, for its scripts would run as ours.
+`/_apps/<app>/<path>` for requests that the edge took in at <app>.<apps domain>.
+
+The person is known by the access token, the system by the edge's header, and both must fit the host in the
+request: on the platform's own host nothing of a legacy system is ever served, for its scripts would run as
+ours.
 """
 
 from __future__ import annotations
@@ -84,7 +87,8 @@ class Proxy:
         if method not in _METHODS:
             raise Forbidden("METHOD_REFUSED", "不支持该请求方式。", "This method is not passed on.")
         if method in _UNSAFE:
-            # Old systems rarely defend against forged requests, so they are stopped here: only their own pages may send.
+            # Old systems rarely defend against forged requests, so they are stopped here: only their own
+            # pages may send.
             origin, site = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
             if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc.lower() != host):
                 raise Forbidden(
@@ -104,7 +108,8 @@ class Proxy:
             answer.close()
             jar = self._opening.renew(app, principal, jar)
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-                # The body has gone and the old session did not take it; the person sends it again from a fresh page.
+                # The body has gone and the old session did not take it; the person sends it again from a
+                # fresh page.
                 raise Unavailable(
                     "SESSION_RENEWED",
                     "该系统的会话已过期并已重新登录，请返回上一页重新提交。",
@@ -173,13 +178,17 @@ class Proxy:
         return [body]
 
 
-_SORRY = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_SORRY = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>应用暂时无法打开</title><h1>应用暂时无法打开</h1><p>{sentence}</p>
 <p><a href="{home}/apps">返回同办应用中心</a></p></html>"""
 
 
 def _given(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The browser's headers. WSGI has made _ of every -, and the edge lets no header with a _ of its own through."""
+    """The browser's headers.
+
+    WSGI has made _ of every -, and the edge lets no header with a _ of its own through.
+    """
     for key, value in environ.items():
         if key.startswith("HTTP_"):
             yield key[5:].replace("_", "-").title(), value
@@ -188,7 +197,7 @@ def _given(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, environ[key]
 
 
-def _body(environ: dict[str, Any]) -> Iterable[bytes]:
+def _body(environ: dict[str, Any]) -> Iterable[bytes] | bytes:
     length = int(environ.get("CONTENT_LENGTH") or 0)
     return _chunks(environ["wsgi.input"], length) if length else b""
 
@@ -203,6 +212,7 @@ def _streamed(answer: httpx.Response) -> Iterator[bytes]:
     try:
         yield from http.bounded(answer)
     except TongbanError as problem:
-        # The status has gone out already. Breaking off leaves the browser with an incomplete answer, which is what it is.
+        # The status has gone out already. Breaking off leaves the browser with an incomplete answer, which
+        # is what it is.
         _log.warning("answer broken off", reason=problem.reason, detail=problem.en)
         raise ConnectionAbortedError(problem.reason) from problem

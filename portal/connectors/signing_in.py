@@ -1,4 +1,7 @@
-"""Signing in at a system with a login page, on the server: fetch, fill, send, follow, judge. The password goes nowhere else."""
+"""Signing in at a system with a login page, on the server: fetch, fill, send, follow, judge.
+
+The password goes nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -119,9 +122,12 @@ class Visit:
 
 
 def sign_in(client: httpx.Client, app: App, secret: Secret | None, report: Report) -> tuple[Jar, bool]:
-    """Signs in; the jar and whether the system accepted the credential. Without a secret the report ends at the filled form.
+    """Signs in; the jar and whether the system accepted the credential.
 
-    Raises Unavailable or WrongState when it never came to a verdict: then nothing speaks against the credential.
+    Without a secret the report ends at the filled form.
+
+    Raises Unavailable or WrongState when it never came to a verdict: then nothing speaks against the
+    credential.
     """
     target, form = app.connector.target, app.connector.form
     visit = Visit(client, target)

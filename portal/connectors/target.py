@@ -1,8 +1,10 @@
-"""Which places may be contacted: exactly the origin in a system's record, and that only when its addresses are acceptable.
+"""Which places may be contacted.
 
-Two gates. At saving, the address is read strictly and refused when it is no plain http(s) origin. At connecting, the name is resolved
-here, every address it has is judged, and the connection goes to the judged address itself, so that a name which resolves to
-something else a moment later gains nothing. # check 38
+Exactly the origin in a system's record, and that only when its addresses are acceptable.
+
+Two gates. At saving, the address is read strictly and refused when it is no plain http(s) origin. At
+connecting, the name is resolved here, every address it has is judged, and the connection goes to the judged
+address itself, so that a name which resolves to something else a moment later gains nothing. # check 38
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ class Target:
 def parse_target(url: str) -> Target:
     """The target that an address names.
 
-    Raises InvalidInput: another scheme, a user name in it, a host that is neither a plain name nor a plain IP address (decimal,
-    octal and abbreviated spellings), control characters, a backslash.
+    Raises InvalidInput: another scheme, a user name in it, a host that is neither a plain name nor a plain
+    IP address (decimal, octal and abbreviated spellings), control characters, a backslash.
     """
     if not url.isascii() or not url.isprintable() or any(mark in url for mark in " \\<>\"'`{}|^"):
         raise _bad("地址含有不允许的字符")
@@ -112,8 +114,9 @@ def judged_addresses(host: str, port: int) -> list[str]:
 def acceptable(address: str, port: int) -> bool:
     """Whether an IP address and port may be contacted for a system of the catalogue.
 
-    Offices' systems stand in private networks, so these are allowed. Never: link-local (cloud metadata), multicast, unspecified and
-    reserved addresses. The loopback only where TONGBAN_LOOPBACK_APPS=1 or on a demonstration, and never a port of the platform's own.
+    Offices' systems stand in private networks, so these are allowed. Never: link-local (cloud metadata),
+    multicast, unspecified and reserved addresses. The loopback only where TONGBAN_LOOPBACK_APPS=1 or on a
+    demonstration, and never a port of the platform's own.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
@@ -130,7 +133,10 @@ def acceptable(address: str, port: int) -> bool:
 
 
 def own_ports(sites: tuple[str, ...] = ("OLDSITE", "HEADERSITE")) -> set[int]:
-    """Ports on which the platform itself listens, out of its settings; the sample sites are foreign systems."""
+    """Ports on which the platform itself listens, out of its settings.
+
+    The sample sites are foreign systems.
+    """
     ports: set[int] = set()
     for name, value in os.environ.items():
         short = name.removeprefix("TONGBAN_")

@@ -1,4 +1,7 @@
-"""The key-value bucket `directory`, out of which every process knows units and people. The portal is its only writer."""
+"""The key-value bucket `directory`, out of which every process knows units and people.
+
+The portal is its only writer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ async def write(bus: Bus, units: Iterable[Unit], people: Iterable[Person]) -> No
 async def reconcile(bus: Bus, units: Iterable[Unit], people: Iterable[Person]) -> int:
     """Makes the bucket equal to Keycloak; returns how many entries were wrong.
 
-    A unit that is gone is deleted. A person who is gone stays with the mark `disabled`, so that old records keep their names.
+    A unit that is gone is deleted. A person who is gone stays with the mark `disabled`, so that old records
+    keep their names.
     """
     bucket = await bus.bucket(BUCKET)
     held = await _held(bucket)

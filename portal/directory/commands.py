@@ -43,10 +43,13 @@ def save_units(admin: KeycloakAdmin, units: list[Unit]) -> Saved[Unit]:
 
 
 def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) -> Saved[Person]:
-    """Creates or changes people by their username. `temporary`: an initial password must be changed at the first sign-in.
+    """Creates or changes people by their username.
 
-    Repeating a call has no second effect. An existing person's password is never touched. Who loses a right is signed out
-    everywhere. Raises InvalidInput (nothing is changed), Unavailable (those before it are saved; repeat the call).
+    `temporary`: an initial password must be changed at the first sign-in.
+
+    Repeating a call has no second effect. An existing person's password is never touched. Who loses a right
+    is signed out everywhere. Raises InvalidInput (nothing is changed), Unavailable (those before it are
+    saved; repeat the call).
     """
     groups = read_groups(admin)
     check_people(people, groups)
@@ -55,7 +58,7 @@ def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) 
         new = [person for person, user in zip(people, found, strict=True) if user is None]
         ids = _create(admin, new, groups, temporary=temporary)
         known = [(person, user) for person, user in zip(people, found, strict=True) if user is not None]
-        changes = list(threads.map(lambda pair: _change(admin, *pair, groups), known))
+        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups), known))
     ids |= {user["username"]: user["id"] for _, user in known}
     return Saved(len(new), sum(changes), [_saved(person, ids[person.username]) for person in people])
 
@@ -68,7 +71,7 @@ def _create(
         return {}
     records = [users.user_of(person, groups, temporary=temporary) for person in people]
     answer = admin.partial_import_realm(
-        admin.connection.realm_name, {"ifResourceExists": "SKIP", "users": records}
+        str(admin.connection.realm_name), {"ifResourceExists": "SKIP", "users": records}
     )
     return {result["resourceName"]: result["id"] for result in answer["results"]}
 

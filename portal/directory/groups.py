@@ -1,4 +1,7 @@
-"""Units as Keycloak's groups: the group's name is the unit's id, everything else its attributes, the tree is the tree."""
+"""Units as Keycloak's groups.
+
+The group's name is the unit's id, everything else its attributes, the tree is the tree.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +74,13 @@ def save_group(admin: KeycloakAdmin, unit: Unit, groups: dict[str, Group]) -> st
 
 
 def _id_of(admin: KeycloakAdmin, unit: Unit, groups: dict[str, Group]) -> str:
-    """Keycloak's id of a group just made. Asked of the parent, since a path may have changed with a move above it."""
+    """Keycloak's id of a group just made.
+
+    Asked of the parent, since a path may have changed with a move above it.
+    """
     path = f"groups/{groups[unit.parent].id}/children" if unit.parent else "groups"
     found = realm_call(admin, "get", path, search=unit.unit, exact="true", max=_PAGE)
-    return next(group["id"] for group in found if group["name"] == unit.unit)
+    return next(str(group["id"]) for group in found if group["name"] == unit.unit)
 
 
 def _attributes(unit: Unit) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Passwords hashed here, so that hundreds of new people do not cost Keycloak a hash each.
 
-The parameters are Keycloak 26's own defaults for argon2; it verifies such a credential like one it made itself.
+The parameters are Keycloak 26's own defaults for argon2; it verifies such a credential like one it made
+itself.
 """
 
 from __future__ import annotations

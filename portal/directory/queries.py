@@ -11,9 +11,12 @@ MOST, USUAL = 500, 50
 
 
 def search_people(directory: Directory, words: str, unit: str, role: str, page_size: int) -> list[Person]:
-    """People whose name, username or title contains every word, in `unit` or below it, holding `role` there; not the disabled.
+    """People whose name, username or title contains every word, in `unit` or below it, holding `role` there.
 
-    Exact names stand before mere beginnings, those before the rest; within these the directory's own order. Raises InvalidInput.
+    Not the disabled.
+
+    Exact names stand before mere beginnings, those before the rest; within these the directory's own order.
+    Raises InvalidInput.
     """
     if len(words) > 100:
         raise invalid(words="搜索词过长")

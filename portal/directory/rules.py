@@ -1,6 +1,7 @@
 """What makes a unit or a person acceptable, before Keycloak is asked. No I/O.
 
-The messages Unit and Person are the model here: they are what the bucket `directory` holds and what every service reads.
+The messages Unit and Person are the model here: they are what the bucket `directory` holds and what every
+service reads.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}\Z")
 def check_units(units: list[Unit], known: Mapping[str, Unit]) -> list[Unit]:
     """The units in an order in which every parent comes before its children.
 
-    Raises InvalidInput: too many, a bad id or kind, a name missing or on two ids of this call, an unknown parent, a circle, an
-    organisation inside a division.
+    Raises InvalidInput: too many, a bad id or kind, a name missing or on two ids of this call, an unknown
+    parent, a circle, an organisation inside a division.
     """
     _not_too_many(units)
     new = {unit.unit: unit for unit in units}
@@ -57,8 +58,9 @@ def _depth(unit: Unit, after: Mapping[str, Unit]) -> int:
 def check_people(people: list[Person], units: Collection[str]) -> None:
     """Whether these people may be saved.
 
-    Raises InvalidInput: too many, a bad username, no name, an unknown unit or role in a post, two administrators' roles in one
-    hand, an administrator with a post (three-role separation), clearance outside 0–3.
+    Raises InvalidInput: too many, a bad username, no name, an unknown unit or role in a post, two
+    administrators' roles in one hand, an administrator with a post (three-role separation), clearance
+    outside 0–3.
     """
     _not_too_many(people)
     if len({person.username for person in people}) != len(people):

@@ -1,6 +1,7 @@
 """People as Keycloak's users: what is written, what is read, and what an account may lose.
 
-`posts` is one attribute with a JSON list (see setup.realm); membership in the groups of the posts' units follows from it.
+`posts` is one attribute with a JSON list (see setup.realm); membership in the groups of the posts' units
+follows from it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def roles_of(admin: KeycloakAdmin, user: str) -> list[str]:
 
 
 def person_of(user: dict[str, Any], roles: list[str]) -> Person:
-    """The person that a record of Keycloak's describes; a damaged attribute counts as empty rather than hide everybody else."""
+    """The person that a record of Keycloak's describes.
+
+    A damaged attribute counts as empty rather than hide everybody else.
+    """
     held = {key: values[0] for key, values in (user.get("attributes") or {}).items() if values}
     return Person(
         person=user["id"],
@@ -71,7 +75,8 @@ def user_of(person: Person, groups: dict[str, Group], *, temporary: bool) -> dic
     if person.initial_password:
         user["credentials"] = [credential(person.initial_password)]
         if temporary:
-            # Stated by itself: Keycloak overlooks the mark `temporary` on a credential that comes with its hash.
+            # Stated by itself: Keycloak overlooks the mark `temporary` on a credential that comes with its
+            # hash.
             user["requiredActions"] = ["UPDATE_PASSWORD"]
     return user
 

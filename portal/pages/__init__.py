@@ -1,4 +1,7 @@
-"""The portal's pages: `portal.pages:app()` is the WSGI program, pages and the proxy of legacy systems together."""
+"""The portal's pages.
+
+`portal.pages:app()` is the WSGI program, pages and the proxy of legacy systems together.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ PUBLIC = (
 
 
 class Program:
-    """Gives each request to the proxy or to the pages. The proxy's connections are made after the fork, on first use."""
+    """Gives each request to the proxy or to the pages.
+
+    The proxy's connections are made after the fork, on first use.
+    """
 
     def __init__(self, pages: Any) -> None:
         self._pages = pages

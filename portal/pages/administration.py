@@ -1,4 +1,7 @@
-"""Administration: the catalogue's records and the dead letters. For system administrators; the services refuse everybody else."""
+"""Administration: the catalogue's records and the dead letters.
+
+For system administrators; the services refuse everybody else.
+"""
 
 from __future__ import annotations
 
@@ -112,9 +115,7 @@ def _edit(app: pb.App, *, new: bool) -> str:
     chosen = [
         token.split(":")[1] for token in app.audience if token.startswith("u:") and token.count(":") == 1
     ]
-    special = [
-        token for token in app.audience if token != "all" and token not in {f"u:{unit}" for unit in chosen}
-    ]
+    special = [holder for holder in app.audience if holder not in {"all", *(f"u:{unit}" for unit in chosen)}]
     return render_template(
         "app_record.html",
         nav="administration",
@@ -130,13 +131,15 @@ def _edit(app: pb.App, *, new: bool) -> str:
 def _posted() -> pb.App:
     """The record as the form states it."""
     form = request.form
-    login = pb.FormLogin(**{name: form.get(name, "").strip() for name in _FORM})
+    login = pb.FormLogin()
+    for name in _FORM:
+        setattr(login, name, form.get(name, "").strip())
     for line in form.get("fields", "").splitlines():
         name, equals, value = line.partition("=")
         if equals and name.strip():
             login.fields[name.strip()] = value.strip()
     audience = ["all"] if form.get("everybody") == "all" else [f"u:{unit}" for unit in form.getlist("units")]
-    audience += [token.strip() for token in form.get("special", "").split() if token.strip() != "all"]
+    audience += [holder for holder in form.get("special", "").split() if holder != "all"]
     order = form.get("order", "")
     return pb.App(
         app=form.get("app", "").strip(),

@@ -1,4 +1,7 @@
-"""The home page: what is to be done, and everything that one click opens; the person's own page; the search over everything."""
+"""The home page: what is to be done, and everything that one click opens; the person's own page.
+
+The search over everything.
+"""
 
 from __future__ import annotations
 

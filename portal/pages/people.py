@@ -1,4 +1,7 @@
-"""The directory: units as a tree, people in them, a search; and the suggestions of every people and unit picker."""
+"""The directory: units as a tree, people in them, a search.
+
+And the suggestions of every people and unit picker.
+"""
 
 from __future__ import annotations
 
@@ -62,10 +65,12 @@ def _people(words: str) -> list[dict[str, Any]]:
 
 
 def _units(words: str) -> list[dict[str, Any]]:
-    kind = request.args.get("unit_kind", "any")
+    kind, within = request.args.get("unit_kind", "any"), request.args.get("unit", "")
     found = []
     units = _names()
     for unit in units.values():
+        if within and all(one.unit != within for one in _above(units, unit)):
+            continue
         text = f"{unit.name} {unit.short_name}".casefold()
         if kind in ("any", "", unit.kind) and all(word in text for word in words.casefold().split()):
             above = units.get(unit.parent)

@@ -1,4 +1,7 @@
-"""`python -m portal setup`: makes the realm of the platform, or brings it up to date. May run at every start."""
+"""`python -m portal setup`: makes the realm of the platform, or brings it up to date.
+
+May run at every start.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The first three administrators, so that somebody can enter an empty platform.
 
-Made only for a role that nobody holds. The password goes into TONGBAN_SECRETS/initial-<username> and must be changed at the first
-sign-in; on a demonstration it is the demonstration's password and stays.
+Made only for a role that nobody holds. The password goes into TONGBAN_SECRETS/initial-<username> and must be
+changed at the first sign-in; on a demonstration it is the demonstration's password and stays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Brings a realm to the state which setup.realm and setup.clients describe. Every function may run any number of times."""
+"""Brings a realm to the state which setup.realm and setup.clients describe.
+
+Every function may run any number of times.
+"""
 
 from __future__ import annotations
 
@@ -101,6 +104,6 @@ def remove_client(admin: KeycloakAdmin, name: str) -> None:
 def grant_management(admin: KeycloakAdmin, client: str, rights: tuple[str, ...]) -> None:
     """Gives the service account of `client` rights over this realm."""
     account = admin.get_client_service_account_user(client)["id"]
-    management = admin.get_client_id("realm-management")
+    management = str(admin.get_client_id("realm-management"))
     roles = [role for role in admin.get_client_roles(management) if role["name"] in rights]
     admin.assign_client_role(account, management, roles)

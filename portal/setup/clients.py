@@ -1,4 +1,7 @@
-"""The realm's clients, as data: the gateway, one service account per service and, for demonstrations, one with direct grants."""
+"""The realm's clients, as data.
+
+The gateway, one service account per service and, for demonstrations, one with direct grants.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any
 from portal.setup.realm import SCOPE
 
 SERVICES = ("documents", "meetings", "tasks", "knowledge", "portal")
-# partialImport asks for manage-realm; there is no other way to bring in hundreds of people with hashed passwords in seconds.
+# partialImport asks for manage-realm; there is no other way to bring in hundreds of people with hashed
+# passwords in seconds.
 PORTAL_RIGHTS = (
     "manage-realm",
     "view-realm",
@@ -42,8 +46,12 @@ def gateway(secret: str, public_url: str, gateway_url: str) -> dict[str, Any]:
 
 
 def service(unit: str, secret: str) -> dict[str, Any]:
-    """A service's own account. Services know it by `azp` svc-<unit> and username service-account-svc-<unit>."""
-    # Keycloak's administration looks at the client's full scope; only the portal has administration rights to use.
+    """A service's own account.
+
+    Services know it by `azp` svc-<unit> and username service-account-svc-<unit>.
+    """
+    # Keycloak's administration looks at the client's full scope; only the portal has administration rights
+    # to use.
     return _client(
         f"svc-{unit}",
         f"同办服务 {unit}",

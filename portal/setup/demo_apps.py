@@ -1,4 +1,7 @@
-"""The demonstration's two old systems in the catalogue, where they run (deploy/samples). An entry that is there stays as it is."""
+"""The demonstration's two old systems in the catalogue, where they run (deploy/samples).
+
+An entry that is there stays as it is.
+"""
 
 from __future__ import annotations
 

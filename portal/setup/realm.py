@@ -1,4 +1,7 @@
-"""What the realm looks like, as data: policies, roles, people's attributes and what goes into a token. No call is made here."""
+"""What the realm looks like, as data: policies, roles, people's attributes and what goes into a token.
+
+No call is made here.
+"""
 
 from __future__ import annotations
 
@@ -64,9 +67,9 @@ def realm(name: str) -> dict[str, Any]:
 def user_profile() -> dict[str, Any]:
     """The attributes of a person. Keycloak drops every attribute that is not declared here.
 
-    A person's full name is one field (`firstName`): Chinese names are not written in two. Nobody edits own posts, clearance or
-    title. `posts` holds a JSON list in one value, because Keycloak keeps no order among several values of an attribute and the
-    first post is the primary one.
+    A person's full name is one field (`firstName`): Chinese names are not written in two. Nobody edits own
+    posts, clearance or title. `posts` holds a JSON list in one value, because Keycloak keeps no order among
+    several values of an attribute and the first post is the primary one.
     """
     return {
         "attributes": [

@@ -1,4 +1,7 @@
-"""Secrets which the set-up makes when nobody supplied them: one file each in TONGBAN_SECRETS, readable by the owner alone."""
+"""Secrets which the set-up makes when nobody supplied them.
+
+One file each in TONGBAN_SECRETS, readable by the owner alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pathlib import Path
 def ensure_secret(folder: Path, name: str, make: str = "") -> str:
     """The secret `name`; made (`make`, or 43 random characters) when its file is absent or empty.
 
-    The file appears with its final rights and content at once, so that a process that starts meanwhile never reads half of it.
+    The file appears with its final rights and content at once, so that a process that starts meanwhile never
+    reads half of it.
     """
     path = folder / name
     if path.is_file() and (value := path.read_text().strip()):

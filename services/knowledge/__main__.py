@@ -1,7 +1,5 @@
 """The knowledge service: `serve` | `work` | `rebuild-index` | `import FOLDER`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tongban.documents.v1 import documents_pb2_grpc
@@ -16,7 +14,8 @@ from services.knowledge.repository import open_items
 
 
 def _shelf(parts: Parts) -> Shelf:
-    return Shelf(open_items(parts), parts.files, open_registry(parts.settings.own_var, parts.files), parts.directory)
+    index = open_registry(parts.settings.own_var, parts.files)
+    return Shelf(open_items(parts), parts.files, index, parts.directory)
 
 
 def _add(parts: Parts, server: Any) -> None:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chassis import clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
-from chassis.errors import Exists, forbidden, invalid, not_found
+from chassis.errors import forbidden, invalid, not_found
 from chassis.files import Files
 from chassis.identity_types import Principal
 from chassis.registry import Registry
 from chassis.repository import Repository
 from chassis.search import Hit, Page
 from chassis.settings import number
-from services.knowledge import contents, extraction, metadata, model, registry, similar
+from services.knowledge import contents, model, registry, similar
 from services.knowledge.model import Content, Description, File, Item, Version
-
-_NAMESPACE = uuid.UUID("0b6d8f6e-52a5-5c0e-9f0c-8f6d6a1f4c2b")
-CREATED, CHANGED, UNCHANGED = "created", "changed", "unchanged"
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,6 @@ class Shelf:
     files: Files
     registry: Registry
     directory: Directory
-
-
-def item_id(source: str, matter: str) -> str:
-    """The id of what another source knows as `matter`: the same matter always gives the same item."""
-    return source[0] + uuid.uuid5(_NAMESPACE, f"{source}|{matter}").hex
 
 
 # --- Reading
@@ -116,17 +107,33 @@ def admit(shelf: Shelf, said: Description, keeper: str, principal: Principal) ->
 
 
 def upload(
-    shelf: Shelf, said: Description, keeper: str, sent: Sequence[File], text: str, note: str, request: Request, principal: Principal
+    shelf: Shelf,
+    said: Description,
+    keeper: str,
+    sent: Sequence[File],
+    text: str,
+    note: str,
+    request: Request,
+    principal: Principal,
 ) -> Item:
     """Bring in a new item; `said` and `keeper` have been admitted."""
     content, _ = contents.of_upload(shelf.files, sent, text)
     at = clock.now()
     key = request.new_id("u")
     item = Item(
-        id=key, title="", kind=said.kind, source="upload", matter=key, created_at=at, updated_at=at,
-        created_by=principal.person, keeper=keeper, issuing_unit=keeper, issuer="",
+        id=key,
+        title="",
+        kind=said.kind,
+        source="upload",
+        matter=key,
+        created_at=at,
+        updated_at=at,
+        created_by=principal.person,
+        keeper=keeper,
+        issuing_unit=keeper,
+        issuer="",
         versions=[Version(1, at, principal.person, note, content)],
-    )  # fmt: skip
+    )
     item.describe(said, at)
     return _saw(shelf, shelf.items.add(item, bound(request, content)))
 
@@ -137,9 +144,12 @@ def replace_content(
     """Give an item a new version. Raises NotFound, Forbidden, WrongState, InvalidInput, Conflict."""
     content, _ = contents.of_upload(shelf.files, sent, text)
     return _change(
-        shelf, key, bound(request, content), principal,
+        shelf,
+        key,
+        bound(request, content),
+        principal,
         lambda item: item.replace(content, principal.person, clock.now(), note),
-    )  # fmt: skip
+    )
 
 
 def update(shelf: Shelf, key: str, said: Description, request: Request, principal: Principal) -> Item:
@@ -166,80 +176,16 @@ def restore(shelf: Shelf, key: str, request: Request, principal: Principal) -> I
     return _change(shelf, key, request, principal, lambda item: item.restore(clock.now()))
 
 
-# --- What the service does by itself
-
-
-class _Known(Exception):  # noqa: N818 - not an error: it ends a change that turned out to be none
-    """What is to be taken in is there already."""
-
-
-def file_document(shelf: Shelf, item: Item, request: Request) -> str:
-    """Take in a concluded document, or a later state of one; an earlier or equal state changes nothing."""
-    return _take_in(shelf, item, request, lambda there: there.sequence >= item.sequence, lambda there: there.refile(item))
-
-
-def import_file(
-    shelf: Shelf, said: Description, path: str, data: bytes, *, stamp: str, keeper: str = "", issuer: str = ""
-) -> tuple[str, str]:
-    """Take in one file of a folder; gives the item's id and created, changed or unchanged.
-
-    Title, date, number and, when none is given, the issuer are told from the file's name and text. Raises InvalidInput for an unreadable file.
-    """
-    found = extraction.text_of(path, data)
-    told = metadata.tell(path, found.text, found.format)
-    file = contents.store_file(shelf.files, path, [data])
-    at = clock.now()
-    item = Item(
-        id=item_id("import", path), title=told.title, kind=said.kind, source="import", matter=path,
-        created_at=at, updated_at=at, keeper=keeper, issuer=issuer or told.issuer,
-        document_number=told.document_number, date=told.date, level=said.level,
-        readers=said.readers, categories=said.categories, stamp=stamp,
-        versions=[Version(1, at, "", "", contents.put_together(shelf.files, found, [file], data))],
-    )  # fmt: skip
-    # A new key each time: the stamp tells repetitions, and a file may well go back to what it once was.
-    request = Request(f"import:{uuid.uuid4().hex}")
-    return item.id, _take_in(shelf, item, request, lambda there: there.stamp == stamp, lambda there: there.reimport(item))
-
-
-def imported(shelf: Shelf, path: str, stamp: str) -> str:
-    """The id of the item that this very import has made before, or ''."""
-    there = shelf.items.find(item_id("import", path))
-    return there.id if there is not None and there.stamp == stamp else ""
-
-
-def _take_in(
-    shelf: Shelf, item: Item, request: Request, known: Callable[[Item], bool], renew: Callable[[Item], None]
-) -> str:
-    there = shelf.items.find(item.id)
-    if there is None:
-        try:
-            shelf.items.add(item, request)
-        except Exists:
-            # Another worker was faster with the same matter; which of the two is newer is decided below.
-            there = shelf.items.get(item.id)
-        else:
-            return CREATED
-    if known(there):
-        return UNCHANGED
-
-    def step(fresh: Item) -> None:
-        if known(fresh):
-            raise _Known
-        renew(fresh)
-
-    try:
-        shelf.items.change(item.id, request, step)
-    except _Known:
-        return UNCHANGED
-    return CHANGED
-
-
 def bound(request: Request, content: Content) -> Request:
-    """The request with the sent content as part of its digest: the same id with other bytes is another request."""
-    return replace(request, digest=hashlib.sha256(f"{request.digest}\n{content.digest}".encode()).hexdigest()[:32])
+    """The request with the content in its digest: the same id with other bytes is another request."""
+    return replace(
+        request, digest=hashlib.sha256(f"{request.digest}\n{content.digest}".encode()).hexdigest()[:32]
+    )
 
 
-def _change(shelf: Shelf, key: str, request: Request, principal: Principal, step: Callable[[Item], None]) -> Item:
+def _change(
+    shelf: Shelf, key: str, request: Request, principal: Principal, step: Callable[[Item], None]
+) -> Item:
     access_kept(shelf, key, principal)
 
     def checked(item: Item) -> None:
@@ -257,12 +203,12 @@ def _saw(shelf: Shelf, item: Item) -> Item:
 
 
 def homes(directory: Directory, principal: Principal) -> list[str]:
-    """The units for which a person may keep items: the organisations of the posts, or units of which no organisation is known."""
+    """The units for which a person may keep items: the organisations of the posts, else the units."""
     return list(dict.fromkeys(directory.organisation(unit) or unit for unit in principal.units))
 
 
 def _audience(directory: Directory, tokens: Iterable[str]) -> tuple[str, ...]:
-    """The tokens with the divisions of each chosen organisation: a person in a division answers only to the division's token."""
+    """The tokens with the divisions of each chosen organisation, whose people answer to the division only."""
     spelt: list[str] = []
     for token in tokens:
         spelt.append(token)

@@ -18,7 +18,9 @@ _HEAD = 1024
 def clean_name(name: str) -> str:
     """A file's name without path, control characters and what no file system keeps."""
     name = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    name = "".join(one for one in name if unicodedata.category(one)[0] != "C" and one not in '<>:"|?*').strip(" .")
+    name = "".join(one for one in name if unicodedata.category(one)[0] != "C" and one not in '<>:"|?*').strip(
+        " ."
+    )
     stem, dot, suffix = name.rpartition(".")
     return f"{stem[:150]}{dot}{suffix[:20]}" if stem and dot else name[:170] or "未命名"
 
@@ -64,17 +66,23 @@ def of_upload(files: Files, sent: Sequence[File], text: str) -> tuple[Content, E
 
 
 def put_together(files: Files, found: Extracted, sent: Sequence[File], original: bytes = b"") -> Content:
-    """A content of text and files. A long text is stored as a file; if it is `original` to the byte, as that very file."""
+    """A content of text and files. A long text becomes a file; if it equals `original`, that very file."""
     data = found.text.encode()
     text_digest = hashlib.sha256(data).hexdigest()
-    digest = hashlib.sha256("\n".join([found.format, text_digest, *(f"{one.name}/{one.digest}" for one in sent)]).encode())
+    digest = hashlib.sha256(
+        "\n".join([found.format, text_digest, *(f"{one.name}/{one.digest}" for one in sent)]).encode()
+    )
     short = len(found.text) <= INLINE
     if not short and data != original:
         files.put([data])
     return Content(
-        digest=digest.hexdigest(), format=found.format, text=found.text if short else "",
-        text_file="" if short else text_digest, excerpt=metadata.excerpt(found.text, found.format), files=tuple(sent),
-    )  # fmt: skip
+        digest=digest.hexdigest(),
+        format=found.format,
+        text=found.text if short else "",
+        text_file="" if short else text_digest,
+        excerpt=metadata.excerpt(found.text, found.format),
+        files=tuple(sent),
+    )
 
 
 def text_of(files: Files, content: Content) -> str:

@@ -1,7 +1,9 @@
-"""Text from files: Markdown, plain text, HTML, Word (.docx) and PDF. Pure functions with limits and typed errors.
+"""Text from files: Markdown, plain text, HTML, Word and PDF. Pure functions, limits, typed errors.
 
-Run as a program (`python -m services.knowledge.extract docx < file`), it does one file within limits of memory and processor
-time, so that whatever a file does to a parser stays in that process. services.knowledge.extraction calls it so.
+Run as a program (`python -m services.knowledge.extract docx < file`), it does one file within limits of
+memory and processor
+time, so that whatever a file does to a parser stays in that process. services.knowledge.extraction calls it
+so.
 """
 
 from __future__ import annotations
@@ -13,8 +15,12 @@ import resource
 import sys
 import zipfile
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from chassis.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 TEXT_BYTES = 8 << 20  # of a plain file
 TEXT_CHARS = 1_000_000  # of what comes out of any file: it must fit into one message of the API
@@ -63,16 +69,14 @@ def extract(kind: str, data: bytes) -> Extracted:
 
 
 def decode(data: bytes) -> str:
-    """Text of a plain file: UTF-8 or UTF-16 by its mark, else UTF-8, else GB18030. Line ends become \\n.
+    """Text of a plain file: UTF-8 or UTF-16 by its mark, else UTF-8, else GB18030. Line ends become newlines.
 
     Raises InvalidInput for what is none of these, or holds control characters as binary files do.
     """
     if len(data) > TEXT_BYTES:
         raise unreadable(f"文本文件不能超过 {TEXT_BYTES >> 20} MB。", "FILE_TOO_LARGE")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "gb18030"]
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    encodings = ["utf-16"] if marked else ["utf-8-sig", "gb18030"]
     for encoding in encodings:
         try:
             text = data.decode(encoding)
@@ -86,9 +90,9 @@ def decode(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def plain(text: str, format: str) -> str:
+def plain(text: str, form: str) -> str:
     """A text without Markdown's marks: what is searched and excerpted."""
-    if format != "markdown":
+    if form != "markdown":
         return text
     text = _COMMENT.sub("", text)
     for mark, by in _MARKS:
@@ -129,10 +133,13 @@ def _docx(data: bytes) -> Extracted:
         for block in document.iter_inner_content():
             if isinstance(block, Table):
                 # A merged cell comes once for each column that it spans.
-                lines += ["\t".join(dict.fromkeys(" ".join(cell.text.split()) for cell in row.cells)) for row in block.rows]
+                lines += [
+                    "\t".join(dict.fromkeys(" ".join(cell.text.split()) for cell in row.cells))
+                    for row in block.rows
+                ]
             else:
                 lines.append(block.text)
-    except Exception as problem:  # noqa: BLE001 - the parser fails in many ways on what is not a document
+    except Exception as problem:
         raise unreadable("Word 文件已损坏，无法读取。") from problem
     return _worded("\n".join(lines))
 
@@ -150,12 +157,17 @@ def _check_docx(data: bytes) -> None:
     body = next((entry for entry in entries if entry.filename == "word/document.xml"), None)
     if body is None:
         raise unreadable("不是有效的 Word（docx）文件。")
-    # Overlapping entries, by which small archives claim huge content, show as more packed bytes than there are bytes.
+    # Overlapping entries, by which small archives claim huge content, show as more packed bytes than there
+    # are bytes.
     hostile = (
-        len(entries) > DOCX_PARTS or sizes > DOCX_BYTES or body.file_size > DOCX_XML or len(set(names)) != len(names)
-        or packed > len(data) or (sizes > (1 << 20) and sizes / packed > DOCX_RATIO)
+        len(entries) > DOCX_PARTS
+        or sizes > DOCX_BYTES
+        or body.file_size > DOCX_XML
+        or len(set(names)) != len(names)
+        or packed > len(data)
+        or (sizes > (1 << 20) and sizes / packed > DOCX_RATIO)
         or any(entry.flag_bits & 1 for entry in entries)
-    )  # fmt: skip
+    )
     if hostile:
         raise unreadable("Word 文件异常（压缩比过高、过大或已加密），已拒绝。", "FILE_TOO_LARGE")
 
@@ -166,26 +178,30 @@ def _pdf(data: bytes) -> Extracted:
     if b"%PDF-" not in data[:1024]:
         raise unreadable("不是有效的 PDF 文件。")
     try:
-        reader = PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise unreadable("PDF 文件已加密，无法读取。")
-        if len(reader.pages) > PAGES:
-            raise unreadable(f"PDF 文件超过 {PAGES} 页的上限。", "FILE_TOO_LARGE")
-        lines, length = [], 0
-        for page in reader.pages:
-            lines.append(page.extract_text())
-            length += len(lines[-1])
-            if length > TEXT_CHARS:
-                raise unreadable(f"文件的文字超过 {TEXT_CHARS // 10_000} 万字的上限。", "FILE_TOO_LARGE")
+        return _worded(_pages(PdfReader(io.BytesIO(data))))
     except InvalidInput:
         raise
-    except Exception as problem:  # noqa: BLE001 - as in _docx
+    except Exception as problem:
         raise unreadable("PDF 文件已损坏，无法读取。") from problem
-    return _worded("\n".join(lines))
+
+
+def _pages(reader: PdfReader) -> str:
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise unreadable("PDF 文件已加密，无法读取。")
+    if len(reader.pages) > PAGES:
+        raise unreadable(f"PDF 文件超过 {PAGES} 页的上限。", "FILE_TOO_LARGE")
+    lines: list[str] = []
+    length = 0
+    for page in reader.pages:
+        lines.append(page.extract_text())
+        length += len(lines[-1])
+        if length > TEXT_CHARS:
+            raise unreadable(f"文件的文字超过 {TEXT_CHARS // 10_000} 万字的上限。", "FILE_TOO_LARGE")
+    return "\n".join(lines)
 
 
 def _worded(text: str) -> Extracted:
-    """A text that has words; a scan has none, and what cannot be found does not belong into a knowledge base."""
+    """A text that has words: a scan has none, and nobody would ever find it."""
     text = "\n".join(line.rstrip() for line in text.replace("\x00", "").splitlines()).strip()
     if not text:
         raise unreadable("文件中没有可识别的文字（可能是扫描件），请先做文字识别。", "FILE_EMPTY")

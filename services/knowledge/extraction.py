@@ -1,4 +1,4 @@
-"""Extraction within bounds: simple texts at once, everything with a parser in a process of its own, few at a time."""
+"""Extraction within bounds: simple texts at once, all else in a process of its own, few at a time."""
 
 from __future__ import annotations
 
@@ -30,19 +30,22 @@ def kind_of(name: str) -> str:
 
 
 def media_type(name: str, head: bytes) -> str:
-    """The type under which a file is handed out. Only what the content proves is called by its name; HTML never is."""
+    """The type under which a file is handed out: only what the content proves, and never HTML."""
     kind = kind_of(name)
     if b"%PDF-" in head[:1024] and kind == "pdf":
         return "application/pdf"
     if head.startswith(b"PK\x03\x04") and kind == "docx":
         return "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-    return "text/plain; charset=utf-8" if kind in _SIMPLE and b"\x00" not in head else "application/octet-stream"
+    return (
+        "text/plain; charset=utf-8" if kind in _SIMPLE and b"\x00" not in head else "application/octet-stream"
+    )
 
 
 def text_of(name: str, data: bytes) -> Extracted:
     """The text of a file.
 
-    Raises InvalidInput with a sentence about the file, TooMuch when the queue of files leaves no time for this one.
+    Raises InvalidInput with a sentence about the file, TooMuch when the queue of files leaves no time for
+    this one.
     """
     kind = kind_of(name)
     if kind in _SIMPLE or not kind:
@@ -58,7 +61,10 @@ def text_of(name: str, data: bytes) -> Extracted:
 
 def _in_process(kind: str, data: bytes, seconds: float) -> Extracted:
     # A bare environment: the parser of a stranger's file needs neither our secrets nor our addresses.
-    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
     command = [sys.executable, "-m", "services.knowledge.extract", kind]
     try:
         done = subprocess.run(
@@ -67,7 +73,12 @@ def _in_process(kind: str, data: bytes, seconds: float) -> Extracted:
     except subprocess.TimeoutExpired as problem:
         raise unreadable("文件过于复杂，未能在规定时间内读完。", "FILE_TOO_LARGE") from problem
     if done.returncode != 0:
-        _log.warning("extraction failed", kind=kind, code=done.returncode, problem=done.stderr[-500:].decode(errors="replace"))
+        _log.warning(
+            "extraction failed",
+            kind=kind,
+            code=done.returncode,
+            problem=done.stderr[-500:].decode(errors="replace"),
+        )
         raise unreadable("文件过大或已损坏，无法读取。")
     answer = json.loads(done.stdout)
     if "reason" in answer:

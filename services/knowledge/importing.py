@@ -1,4 +1,4 @@
-"""`python -m services.knowledge import FOLDER`: a folder's files into the knowledge base, through the one door.
+"""`python -m services.knowledge import FOLDER`: a folder's files, through the one door.
 
 Run twice, it adds nothing. A file that cannot be read is named and the rest goes on; the exit code is then 1.
 """
@@ -49,7 +49,10 @@ class Progress:
             if problem:
                 self.failed.append((name, problem))
             # A terminal is repainted often; a log file gets a line every few seconds.
-            if time.monotonic() - self._told > (0.2 if sys.stdout.isatty() else 5.0) or self.done.total() == self.total:
+            if (
+                time.monotonic() - self._told > (0.2 if sys.stdout.isatty() else 5.0)
+                or self.done.total() == self.total
+            ):
                 self._told = time.monotonic()
                 self._tell(name)
 
@@ -65,8 +68,10 @@ class Progress:
     def summary(self) -> str:
         """The last line, and one line for each file that failed."""
         counts = "，".join(f"{_NAMES[name]} {self.done[name]}" for name in _NAMES)
-        seconds = time.monotonic() - self.started
-        lines = [f"{counts}，失败 {len(self.failed)}；用时 {seconds:.1f} 秒（{self.total / max(seconds, 0.001):.1f} 个/秒）"]
+        seconds = max(time.monotonic() - self.started, 0.001)
+        lines = [
+            f"{counts}，失败 {len(self.failed)}；用时 {seconds:.1f} 秒（{self.total / seconds:.1f} 个/秒）"
+        ]
         lines += [f"失败：{name}：{problem}" for name, problem in sorted(self.failed)]
         return "\n".join(lines)
 
@@ -76,7 +81,7 @@ def run(parts: Parts, arguments: list[str]) -> int:
     given = _arguments(arguments)
     folder: Path = given.folder
     if not folder.is_dir():
-        print(f"没有这个文件夹：{folder}", file=sys.stderr)
+        sys.stderr.write(f"没有这个文件夹：{folder}\n")
         return 2
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     client = Client("knowledge", knowledge_pb2_grpc.KnowledgeServiceStub, token=parts.token.get)
@@ -96,12 +101,14 @@ def run(parts: Parts, arguments: list[str]) -> int:
 
     with ThreadPoolExecutor(given.parallel) as pool:
         list(pool.map(one, paths))
-    print(("\n" if sys.stdout.isatty() else "") + progress.summary())
+    sys.stdout.write(("\n" if sys.stdout.isatty() else "") + progress.summary() + "\n")
     return 1 if progress.failed else 0
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m services.knowledge import", description="把文件夹中的资料导入知识库。")
+    parser = argparse.ArgumentParser(
+        prog="python -m services.knowledge import", description="把文件夹中的资料导入知识库。"
+    )
     parser.add_argument("folder", type=Path, help="文件夹（md、txt、docx、pdf、html，含子文件夹）")
     parser.add_argument("--readers", default="all", help="阅读范围，逗号分隔：all、u:<单位>（默认 all）")
     parser.add_argument("--kind", default="regulation", help="资料类别（默认 regulation）")
@@ -115,20 +122,26 @@ def _arguments(given: list[str]) -> argparse.Namespace:
 
 def _header(given: argparse.Namespace, path: str) -> pb.ImportHeader:
     return pb.ImportHeader(
-        path=path, kind=given.kind, readers=[one.strip() for one in given.readers.split(",") if one.strip()],
-        level=given.level, keeper=given.keeper, issuer=given.issuer, categories=given.category,
-    )  # fmt: skip
+        path=path,
+        kind=given.kind,
+        readers=[one.strip() for one in given.readers.split(",") if one.strip()],
+        level=given.level,
+        keeper=given.keeper,
+        issuer=given.issuer,
+        categories=given.category,
+    )
 
 
 def _send(client: Client, path: Path, header: pb.ImportHeader) -> str:
-    """Send one file; gives created, changed or unchanged. A service that is away for a moment is asked again."""
+    """Send one file; gives the outcome. A service that is away for a moment is asked again."""
     data = path.read_bytes()
     header.digest, header.size = hashlib.sha256(data).hexdigest(), len(data)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             answer: pb.ImportItemResponse = client.ImportItem(_messages(header, data), seconds=SECONDS)
         except Unavailable:
-            # The client does not repeat streams by itself; importing a file twice has one effect, so it may be.
+            # The client does not repeat streams by itself; importing a file twice has one effect, so it may
+            # be.
             if attempt == ATTEMPTS:
                 raise
             time.sleep(0.3 * 2**attempt)

@@ -16,31 +16,73 @@ from services.knowledge import registry
 from services.knowledge.model import KINDS, UPLOADABLE, Item, Version
 from services.knowledge.wire import stamp
 
-_ROW = ("title", "kind", "issuing_unit", "issuer", "document_number", "genre", "urgency", "level", "keeper", "state",
-        "source", "excerpt", "created_by", "version")  # fmt: skip
+_ROW = (
+    "title",
+    "kind",
+    "issuing_unit",
+    "issuer",
+    "document_number",
+    "genre",
+    "urgency",
+    "level",
+    "keeper",
+    "state",
+    "source",
+    "excerpt",
+    "created_by",
+    "version",
+)
 
 
-def whole(item: Item, principal: Principal, directory: Directory, shown: Version | None = None, text: str = "") -> pb.Item:
+def whole(
+    item: Item, principal: Principal, directory: Directory, shown: Version | None = None, text: str = ""
+) -> pb.Item:
     """Everything about an item, with the content of the version shown (the present one when absent)."""
     shown = shown or item.versions[-1]
     kept = item.kept_by(principal)
     return pb.Item(
-        item=item.id, etag=str(item.revision), title=item.title, kind=item.kind, kind_label=KINDS.get(item.kind, item.kind),
-        issuing_unit=item.issuing_unit, issuer=issuer_name(item.issuing_unit, item.issuer, directory),
-        document_number=item.document_number, genre=item.genre, date=stamp(item.date), level=item.level,
-        urgency=item.urgency, readers=item.readers, categories=item.categories, keeper=item.keeper, state=item.state,
-        source=item.source, source_matter=item.matter, excerpt=shown.content.excerpt, text=text,
-        format=shown.content.format, addressees=item.addressees, version=shown.number, created_by=item.created_by,
-        created_at=stamp(item.created_at), updated_at=stamp(item.updated_at),
-        chosen_units=chosen_units(item, directory), may_edit=kept and item.state == "current", may_replace=kept and item.source != "documents",
+        item=item.id,
+        etag=str(item.revision),
+        title=item.title,
+        kind=item.kind,
+        kind_label=KINDS.get(item.kind, item.kind),
+        issuing_unit=item.issuing_unit,
+        issuer=issuer_name(item.issuing_unit, item.issuer, directory),
+        document_number=item.document_number,
+        genre=item.genre,
+        date=stamp(item.date),
+        level=item.level,
+        urgency=item.urgency,
+        readers=item.readers,
+        categories=item.categories,
+        keeper=item.keeper,
+        state=item.state,
+        source=item.source,
+        source_matter=item.matter,
+        excerpt=shown.content.excerpt,
+        text=text,
+        format=shown.content.format,
+        addressees=item.addressees,
+        version=shown.number,
+        created_by=item.created_by,
+        created_at=stamp(item.created_at),
+        updated_at=stamp(item.updated_at),
+        chosen_units=chosen_units(item, directory),
+        may_edit=kept and item.state == "current",
+        may_replace=kept and item.source != "documents",
         files=[
             pb.ItemFile(name=one.name, media_type=one.media_type, digest=one.digest, size=one.size)
             for one in shown.content.files
         ],
         course=[
             document_pb2.CourseEntry(
-                time=stamp(step.time), person=step.person, on_behalf_of=step.on_behalf_of, unit=step.unit,
-                action=step.action, opinion=step.opinion, outcome=step.outcome,
+                time=stamp(step.time),
+                person=step.person,
+                on_behalf_of=step.on_behalf_of,
+                unit=step.unit,
+                action=step.action,
+                opinion=step.opinion,
+                outcome=step.outcome,
             )
             for step in item.course
         ],
@@ -48,16 +90,20 @@ def whole(item: Item, principal: Principal, directory: Directory, shown: Version
             pb.ItemVersion(version=one.number, time=stamp(one.at), person=one.by, note=one.note)
             for one in reversed(item.versions)
         ],
-    )  # fmt: skip
+    )
 
 
 def brief(key: str, revision: int, row: Mapping[str, Any], directory: Directory) -> pb.Item:
     """What a list shows, from what the index keeps of an item."""
     item = pb.Item(
-        item=key, etag=str(revision), **{name: row[name] for name in _ROW}, categories=row["categories"],
+        item=key,
+        etag=str(revision),
+        **{name: row[name] for name in _ROW},
+        categories=row["categories"],
         kind_label=KINDS.get(row["kind"], row["kind"]),
-        date=stamp(from_micros(row["date"])), updated_at=stamp(from_micros(row["updated_at"])),
-    )  # fmt: skip
+        date=stamp(from_micros(row["date"])),
+        updated_at=stamp(from_micros(row["updated_at"])),
+    )
     item.issuer = issuer_name(row["issuing_unit"], row["issuer"], directory)
     return item
 
@@ -67,7 +113,11 @@ def hit(found: Hit, directory: Directory) -> pb.Hit:
     return pb.Hit(
         item=brief(found.id, found.revision, found.stored["row"], directory),
         snippets=[
-            pb.Snippet(field=name, text=one.text, ranges=[pb.Range(start=start, end=end) for start, end in one.ranges])
+            pb.Snippet(
+                field=name,
+                text=one.text,
+                ranges=[pb.Range(start=start, end=end) for start, end in one.ranges],
+            )
             for name, one in found.snippets.items()
         ],
     )
@@ -89,7 +139,10 @@ def facets(page: Page, directory: Directory) -> list[pb.Facet]:
         made.append(
             pb.Facet(
                 field=name,
-                values=[pb.FacetValue(value=value, label=label[name](value), count=count) for value, count in values],
+                values=[
+                    pb.FacetValue(value=value, label=label[name](value), count=count)
+                    for value, count in values
+                ],
             )
         )
     return made
@@ -106,7 +159,8 @@ def chosen_units(item: Item, directory: Directory) -> list[str]:
     return [
         unit
         for unit in units
-        if unit != item.keeper and not any(above.unit != unit and above.unit in units for above in directory.upward(unit))
+        if unit != item.keeper
+        and not any(above.unit != unit and above.unit in units for above in directory.upward(unit))
     ]
 
 

@@ -12,8 +12,11 @@ from services.knowledge.model import EXCERPT, TITLE
 
 _NAMED = re.compile(r"(?P<title>.+?)\s*[(（](?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})[)）]")
 _HEADING = re.compile(r"^#{1,3}\s+(.+?)\s*#*$", re.MULTILINE)
-# 中华人民共和国国务院令第706号: who ordered it and under which number. A regulation lists its earlier orders first.
-_ORDER = re.compile(r"(?:中华人民共和国)?(?P<issuer>[\u4e00-\u9fff、]{2,40}?)令\s*第\s*(?P<number>\d{1,5})\s*号")
+# 中华人民共和国国务院令第706号: who ordered it and under which number. A regulation lists its earlier orders
+# first.
+_ORDER = re.compile(
+    r"(?:中华人民共和国)?(?P<issuer>[\u4e00-\u9fff、]{2,40}?)令\s*第\s*(?P<number>\d{1,5})\s*号"
+)
 _ISSUED = re.compile(r"\d{1,2}日\s+(?P<issuer>[\u4e00-\u9fff、]{2,40}?)(?:公布|发布|颁布)")
 _HEAD = 1_500  # characters in which a text says who issued it
 _CHINA = timezone(timedelta(hours=8))
@@ -29,19 +32,19 @@ class Told:
     document_number: str = ""
 
 
-def tell(path: str, text: str, format: str) -> Told:
-    """Title and date from the file's name, else from the first heading; issuer and number from the text's head."""
+def tell(path: str, text: str, form: str) -> Told:
+    """Title and date from the file's name, else the first heading; issuer and number from the head."""
     stem = PurePosixPath(path).stem
     named = _NAMED.fullmatch(stem)
-    heading = _HEADING.search(text[:_HEAD]) if format == "markdown" else None
+    heading = _HEADING.search(text[:_HEAD]) if form == "markdown" else None
     title = named["title"] if named else heading[1] if heading else stem
     issuer, number = _issuer(text[:_HEAD])
     return Told(title.strip()[:TITLE], _date(named), issuer, number)
 
 
-def excerpt(text: str, format: str) -> str:
+def excerpt(text: str, form: str) -> str:
     """The beginning of a text without its marks and line ends; of a regulation, from its first article on."""
-    bare = plain(text, format)
+    bare = plain(text, form)
     start = bare.find("第一条")
     return " ".join((bare[start:] if 0 <= start < _HEAD else bare)[: 3 * EXCERPT].split())[:EXCERPT]
 
@@ -62,7 +65,7 @@ def _issuer(head: str) -> tuple[str, str]:
     orders = list(_ORDER.finditer(head))
     if orders:
         issuer = _short(orders[-1]["issuer"])
-        return issuer, f"{issuer}令第{orders[-1]['number']}号"
+        return issuer, f"{issuer}令第{int(orders[-1]['number'])}号"
     issued = _ISSUED.search(head)
     return (_short(issued["issuer"]), "") if issued else ("", "")
 

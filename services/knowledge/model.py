@@ -1,7 +1,9 @@
-"""What the knowledge base keeps: items, their content in versions, and the rules of who reads and who changes them.
+"""What the knowledge base keeps: items in versions, and the rules of who reads and changes them.
 
-An item comes from one of three sources. `documents`: a concluded official document with its whole course; what it says is the
-document service's affair, people only sort it into categories. `import`: a file of a folder. `upload`: a person, for a unit.
+An item comes from one of three sources. `documents`: a concluded official document with its whole course;
+what it says is the
+document service's affair, people only sort it into categories. `import`: a file of a folder. `upload`: a
+person, for a unit.
 """
 
 from __future__ import annotations
@@ -60,8 +62,8 @@ class Step:
 class Content:
     """What an item says.
 
-    text: all of it when short, else empty and `text_file` is its key in the files; format: "plain" or "markdown";
-    digest: SHA-256 over text and files, by which a repetition is recognised.
+    text: all of it when short, else empty and `text_file` is its key in the files; format: "plain" or
+    "markdown"; digest: SHA-256 over text and files, by which a repetition is recognised.
     """
 
     digest: str
@@ -100,8 +102,10 @@ class Description:
 class Item(Aggregate):
     """One item of the knowledge base.
 
-    source, matter: where it comes from (see the module) and what it is there; sequence: of the event that filed it;
-    stamp: digest of what the import was told, so that the same import is recognised; keeper: the unit that looks after it.
+    source, matter: where it comes from (see the module) and what it is there; sequence: of the event that
+    filed it;
+    stamp: digest of what the import was told, so that the same import is recognised; keeper: the unit that
+    looks after it.
     """
 
     title: str
@@ -145,7 +149,7 @@ class Item(Aggregate):
         return next((one for one in self.versions if one.number == number), None)
 
     def keepers(self) -> tuple[str, ...]:
-        """The tokens of those who look after the item: who brought it in, and its unit's registrar and head."""
+        """The tokens of who looks after the item: who brought it in, its unit's registrar and head."""
         own = (f"p:{self.created_by}",) if self.created_by else ()
         return (*own, f"u:{self.keeper}:registrar", f"u:{self.keeper}:head") if self.keeper else own
 
@@ -170,7 +174,12 @@ class Item(Aggregate):
         if self.source == "documents" and said != self.description(said.categories):
             raise forbidden("归档公文的题目、文号和阅读范围以公文系统为准，这里只能修改分类。")
         self.title, self.kind, self.document_number = said.title, said.kind, said.document_number
-        self.date, self.level, self.readers, self.categories = said.date, said.level, said.readers, said.categories
+        self.date, self.level, self.readers, self.categories = (
+            said.date,
+            said.level,
+            said.readers,
+            said.categories,
+        )
         self.updated_at = at
 
     def replace(self, content: Content, by: str, at: datetime, note: str = "") -> None:
@@ -187,16 +196,41 @@ class Item(Aggregate):
 
     def refile(self, newer: Item) -> None:
         """Take over a later filing of the same document; categories given by people stay."""
-        for name in ("title", "kind", "issuing_unit", "keeper", "document_number", "genre", "urgency", "date", "level",
-                     "readers", "addressees", "course", "sequence", "updated_at"):  # fmt: skip
+        for name in (
+            "title",
+            "kind",
+            "issuing_unit",
+            "keeper",
+            "document_number",
+            "genre",
+            "urgency",
+            "date",
+            "level",
+            "readers",
+            "addressees",
+            "course",
+            "sequence",
+            "updated_at",
+        ):
             setattr(self, name, getattr(newer, name))
         if newer.content.digest != self.content.digest:
             self._add(newer.content, "", newer.updated_at, "")
 
     def reimport(self, newer: Item) -> None:
         """Take over a changed file, or the same file imported with other words about it."""
-        for name in ("title", "kind", "keeper", "issuer", "document_number", "date", "level", "readers", "categories",
-                     "stamp", "updated_at"):  # fmt: skip
+        for name in (
+            "title",
+            "kind",
+            "keeper",
+            "issuer",
+            "document_number",
+            "date",
+            "level",
+            "readers",
+            "categories",
+            "stamp",
+            "updated_at",
+        ):
             setattr(self, name, getattr(newer, name))
         if newer.content.digest != self.content.digest:
             self._add(newer.content, "", newer.updated_at, "重新导入")
@@ -232,9 +266,16 @@ class Item(Aggregate):
 
 
 def described(
-    title: str, kind: str, readers: Iterable[str], *, kinds: Iterable[str] = UPLOADABLE, document_number: str = "",
-    date: datetime | None = None, level: int = 0, categories: Iterable[str] = (),
-) -> Description:  # fmt: skip
+    title: str,
+    kind: str,
+    readers: Iterable[str],
+    *,
+    kinds: Iterable[str] = UPLOADABLE,
+    document_number: str = "",
+    date: datetime | None = None,
+    level: int = 0,
+    categories: Iterable[str] = (),
+) -> Description:
     """A description that obeys the limits.
 
     Raises InvalidInput with a sentence per field.
@@ -261,8 +302,13 @@ def described(
 
 
 def admit_level(level: int, clearance: int, highest: int) -> None:
-    """Let `level` onto this system, or raise InvalidInput: at most what the network is approved for and the person cleared for."""
+    """Admit a level that both the network and the person are cleared for; else raise InvalidInput."""
     if level > highest:
-        raise InvalidInput("LEVEL_NOT_ADMITTED", "本系统不得存放该密级的内容。", "Not admitted here.", {"level": "本系统不得存放该密级的内容。"})
+        raise InvalidInput(
+            "LEVEL_NOT_ADMITTED",
+            "本系统不得存放该密级的内容。",
+            "Not admitted here.",
+            {"level": "本系统不得存放该密级的内容。"},
+        )
     if level > clearance:
         raise invalid(level="密级高于您的涉密等级。")

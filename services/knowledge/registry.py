@@ -65,7 +65,7 @@ def make(files: Files) -> Callable[[Item], Entry]:
 
 
 def issuer_value(item: Item) -> str:
-    """The issuer as a facet value: a unit of the directory by its id, anybody else by name after an equals sign."""
+    """The issuer as a facet value: a unit of the directory by its id, anybody else as =name."""
     if item.issuing_unit:
         return item.issuing_unit
     return f"={item.issuer}" if item.issuer else ""
@@ -74,12 +74,25 @@ def issuer_value(item: Item) -> str:
 def row(item: Item) -> dict[str, Any]:
     """What a list shows of an item."""
     return {
-        "title": item.title, "kind": item.kind, "issuing_unit": item.issuing_unit, "issuer": item.issuer,
-        "document_number": item.document_number, "genre": item.genre, "urgency": item.urgency, "level": item.level,
-        "date": micros(item.date), "categories": list(item.categories), "keeper": item.keeper, "state": item.state,
-        "source": item.source, "excerpt": item.content.excerpt, "updated_at": micros(item.updated_at),
-        "created_by": item.created_by, "version": item.version, "files": len(item.content.files),
-    }  # fmt: skip
+        "title": item.title,
+        "kind": item.kind,
+        "issuing_unit": item.issuing_unit,
+        "issuer": item.issuer,
+        "document_number": item.document_number,
+        "genre": item.genre,
+        "urgency": item.urgency,
+        "level": item.level,
+        "date": micros(item.date),
+        "categories": list(item.categories),
+        "keeper": item.keeper,
+        "state": item.state,
+        "source": item.source,
+        "excerpt": item.content.excerpt,
+        "updated_at": micros(item.updated_at),
+        "created_by": item.created_by,
+        "version": item.version,
+        "files": len(item.content.files),
+    }
 
 
 def open_registry(folder: Path, files: Files) -> Registry:
@@ -88,15 +101,29 @@ def open_registry(folder: Path, files: Files) -> Registry:
 
 
 def question(
-    words: str, *, kind: str = "", year: str = "", issuer: str = "", category: str = "", keeper: str = "",
-    withdrawn: bool = False, order: str = "", size: int = 20, after: str = "", facets: bool = True,
-) -> Query:  # fmt: skip
+    words: str,
+    *,
+    kind: str = "",
+    year: str = "",
+    issuer: str = "",
+    category: str = "",
+    keeper: str = "",
+    withdrawn: bool = False,
+    order: str = "",
+    size: int = 20,
+    after: str = "",
+    facets: bool = True,
+) -> Query:
     """A search in the terms of the index. Without words the newest come first, with words the best."""
     given = {"kind": kind, "year": year, "issuer": issuer, "category": category, "keeper": keeper}
     must = {name: [value] for name, value in given.items() if value}
     must["state"] = ["withdrawn" if withdrawn else "current"]
     ranked = bool(words.strip()) and order not in ("date", "date_up")
     return Query(
-        words=words, must=must, order="relevance" if ranked else "date_up" if order == "date_up" else "date",
-        size=min(max(size, 1), 100), after=after, facets=FACETS if facets else (),
-    )  # fmt: skip
+        words=words,
+        must=must,
+        order="relevance" if ranked else "date_up" if order == "date_up" else "date",
+        size=min(max(size, 1), 100),
+        after=after,
+        facets=FACETS if facets else (),
+    )

@@ -18,7 +18,7 @@ from chassis.files import LIMIT
 from chassis.identity_types import Principal
 from chassis.server import callers, request_of
 from chassis.settings import number
-from services.knowledge import commands, contents, messages, metadata, model
+from services.knowledge import commands, contents, intake, messages, metadata, model
 from services.knowledge.commands import Shelf
 from services.knowledge.model import KINDS, NOTE, UPLOADABLE, File, Item
 from services.knowledge.streams import Stream
@@ -54,22 +54,35 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    def SearchItems(self, request: pb.SearchItemsRequest, _rpc: grpc.ServicerContext) -> pb.SearchItemsResponse:  # noqa: N802
+    def SearchItems(
+        self, request: pb.SearchItemsRequest, _rpc: grpc.ServicerContext
+    ) -> pb.SearchItemsResponse:
         page = commands.search(
-            self._shelf, me(), words=request.words, kind=request.kind, year=request.year, issuer=request.issuer,
-            category=request.category, keeper=request.keeper, withdrawn=request.withdrawn, order=request.order,
-            size=request.page_size or 20, after=request.page_token,
-        )  # fmt: skip
+            self._shelf,
+            me(),
+            words=request.words,
+            kind=request.kind,
+            year=request.year,
+            issuer=request.issuer,
+            category=request.category,
+            keeper=request.keeper,
+            withdrawn=request.withdrawn,
+            order=request.order,
+            size=request.page_size or 20,
+            after=request.page_token,
+        )
         return pb.SearchItemsResponse(
-            hits=[messages.hit(one, self._shelf.directory) for one in page.hits], total=page.total,
-            facets=messages.facets(page, self._shelf.directory), next_page_token=page.next,
-        )  # fmt: skip
+            hits=[messages.hit(one, self._shelf.directory) for one in page.hits],
+            total=page.total,
+            facets=messages.facets(page, self._shelf.directory),
+            next_page_token=page.next,
+        )
 
-    def GetItem(self, request: pb.GetItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:  # noqa: N802
+    def GetItem(self, request: pb.GetItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
         item, version, text = commands.read(self._shelf, request.item, me(), request.version)
         return messages.whole(item, me(), self._shelf.directory, version, text)
 
-    def ReadItemFile(  # noqa: N802
+    def ReadItemFile(
         self, request: pb.ReadItemFileRequest, _rpc: grpc.ServicerContext
     ) -> Iterator[httpbody_pb2.HttpBody]:
         file, pieces = commands.read_file(self._shelf, request.item, request.digest, me())
@@ -78,7 +91,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             yield httpbody_pb2.HttpBody(content_type=media_type, data=piece)
             media_type = ""
 
-    def ListCategories(  # noqa: N802
+    def ListCategories(
         self, _request: pb.ListCategoriesRequest, _rpc: grpc.ServicerContext
     ) -> pb.ListCategoriesResponse:
         page = commands.search(self._shelf, me(), words="", size=1)
@@ -86,11 +99,11 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         homes = commands.homes(self._shelf.directory, me())
         return pb.ListCategoriesResponse(facets=found, kinds=messages.kinds(), total=page.total, homes=homes)
 
-    def Suggest(self, request: pb.SuggestRequest, _rpc: grpc.ServicerContext) -> pb.SuggestResponse:  # noqa: N802
+    def Suggest(self, request: pb.SuggestRequest, _rpc: grpc.ServicerContext) -> pb.SuggestResponse:
         size = min(request.page_size or 8, 20)
         return pb.SuggestResponse(titles=commands.suggest(self._shelf, request.prefix, me(), size))
 
-    def ListSimilarItems(  # noqa: N802
+    def ListSimilarItems(
         self, request: pb.ListSimilarItemsRequest, _rpc: grpc.ServicerContext
     ) -> pb.ListSimilarItemsResponse:
         found = commands.similar_to(self._shelf, request.item, me())
@@ -99,7 +112,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             items=[messages.brief(hit.id, hit.revision, hit.stored["row"], directory) for hit in found]
         )
 
-    def UploadItem(self, stream: Iterable[pb.UploadItemRequest], _rpc: grpc.ServicerContext) -> pb.Item:  # noqa: N802
+    def UploadItem(self, stream: Iterable[pb.UploadItemRequest], _rpc: grpc.ServicerContext) -> pb.Item:
         incoming = Stream(stream)
         header: pb.UploadHeader = incoming.header()
         principal, request = me(), request_of(header)
@@ -114,24 +127,32 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             )
         else:
             told = metadata.tell(incoming.first_name(), "", "plain")
-            title = header.title or header.text.strip().partition("\n")[0].lstrip("# ")[: model.TITLE] or told.title
+            title = (
+                header.title
+                or header.text.strip().partition("\n")[0].lstrip("# ")[: model.TITLE]
+                or told.title
+            )
             said = self._said(header, title, UPLOADABLE, header.readers)
-            said, keeper = commands.admit(self._shelf, replace(said, date=said.date or told.date), header.keeper, principal)
+            said, keeper = commands.admit(
+                self._shelf, replace(said, date=said.date or told.date), header.keeper, principal
+            )
             sent = self._stored(incoming)
-            item = commands.upload(self._shelf, said, keeper, sent, header.text, header.note, request, principal)
+            item = commands.upload(
+                self._shelf, said, keeper, sent, header.text, header.note, request, principal
+            )
         return self._whole(item)
 
-    def UpdateItem(self, request: pb.UpdateItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:  # noqa: N802
+    def UpdateItem(self, request: pb.UpdateItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
         said = self._said(request, request.title, KINDS, request.readers)
         return self._whole(commands.update(self._shelf, request.item, said, request_of(request), me()))
 
-    def WithdrawItem(self, request: pb.WithdrawItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:  # noqa: N802
+    def WithdrawItem(self, request: pb.WithdrawItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
         return self._whole(commands.withdraw(self._shelf, request.item, request_of(request), me()))
 
-    def RestoreItem(self, request: pb.RestoreItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:  # noqa: N802
+    def RestoreItem(self, request: pb.RestoreItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
         return self._whole(commands.restore(self._shelf, request.item, request_of(request), me()))
 
-    def ImportItem(  # noqa: N802
+    def ImportItem(
         self, stream: Iterable[pb.ImportItemRequest], _rpc: grpc.ServicerContext
     ) -> pb.ImportItemResponse:
         incoming = Stream(stream)
@@ -139,9 +160,9 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         if not header.path or len(header.path) > 500:
             raise invalid(path="缺少文件路径，或路径过长。")
         stamp = hashlib.sha256(header.SerializeToString(deterministic=True)).hexdigest()
-        known = commands.imported(self._shelf, header.path, stamp)
+        known = intake.imported(self._shelf, header.path, stamp)
         if known:
-            return pb.ImportItemResponse(item=known, outcome=commands.UNCHANGED)
+            return pb.ImportItemResponse(item=known, outcome=intake.UNCHANGED)
         title = metadata.tell(header.path, "", "plain").title
         said = self._said(header, title, KINDS, header.readers or ["all"])
         highest = int(number("HIGHEST_LEVEL", 0))
@@ -149,18 +170,25 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         data = incoming.rest(int(number("FILE_BYTES", LIMIT)))
         if hashlib.sha256(data).hexdigest() != header.digest:
             raise invalid(digest="文件内容与校验值不符，请重新导入。")
-        key, outcome = commands.import_file(
+        key, outcome = intake.import_file(
             self._shelf, said, header.path, data, stamp=stamp, keeper=header.keeper, issuer=header.issuer
         )
         return pb.ImportItemResponse(item=key, outcome=outcome)
 
-    def _said(self, given: Any, title: str, kinds: Iterable[str], readers: Iterable[str]) -> model.Description:
+    def _said(
+        self, given: Any, title: str, kinds: Iterable[str], readers: Iterable[str]
+    ) -> model.Description:
         fields = given.DESCRIPTOR.fields_by_name
         return model.described(
-            title, given.kind, readers, kinds=kinds, level=given.level, categories=given.categories,
+            title,
+            given.kind,
+            readers,
+            kinds=kinds,
+            level=given.level,
+            categories=given.categories,
             document_number=given.document_number if "document_number" in fields else "",
             date=moment(given, "date") if "date" in fields else None,
-        )  # fmt: skip
+        )
 
     def _stored(self, incoming: Stream) -> list[File]:
         sent: list[File] = []

@@ -13,17 +13,61 @@ ENOUGH = 6
 WORDS = 3  # of a title; more would cost more questions than they are worth
 # Words of titles that say what kind of document it is, not what it is about.
 _COMMON = frozenset(
-    "关于 中华人民共和国 国务院 条例 规定 办法 通知 意见 实施 细则 暂行 试行 管理 若干 印发 工作 有关 进一步 加强 做好 开展 "
-    "决定 批复 请示 报告 通报 纪要 方案 制度 我区 全区 区政府 办公室 政府 问题 修订 修改 处理 情况 相关".split()
+    [
+        "关于",
+        "中华人民共和国",
+        "国务院",
+        "条例",
+        "规定",
+        "办法",
+        "通知",
+        "意见",
+        "实施",
+        "细则",
+        "暂行",
+        "试行",
+        "管理",
+        "若干",
+        "印发",
+        "工作",
+        "有关",
+        "进一步",
+        "加强",
+        "做好",
+        "开展",
+        "决定",
+        "批复",
+        "请示",
+        "报告",
+        "通报",
+        "纪要",
+        "方案",
+        "制度",
+        "我区",
+        "全区",
+        "区政府",
+        "办公室",
+        "政府",
+        "问题",
+        "修订",
+        "修改",
+        "处理",
+        "情况",
+        "相关",
+    ]
 )
 
 
 def find(item: Item, search: Callable[[Query], Page]) -> list[Hit]:
     """At most six items, those first that share most of the title's words with this one."""
-    peculiar = sorted((word for word in dict.fromkeys(words(item.title)) if word not in _COMMON), key=len, reverse=True)
+    peculiar = sorted(
+        (word for word in dict.fromkeys(words(item.title)) if word not in _COMMON), key=len, reverse=True
+    )
     found: dict[str, Hit] = {}
     for asked, fields in _questions(peculiar[:WORDS]):
-        page = search(Query(words=asked, must={"state": ["current"]}, order="relevance", size=ENOUGH + 1, fields=fields))
+        page = search(
+            Query(words=asked, must={"state": ["current"]}, order="relevance", size=ENOUGH + 1, fields=fields)
+        )
         found |= {hit.id: hit for hit in page.hits if hit.id not in (item.id, *found)}
         if len(found) >= ENOUGH:
             break

@@ -1,4 +1,4 @@
-"""The client's stream taken apart: a header, then files one after another. Order and sizes are checked here."""
+"""The client's stream taken apart: a header, then files one after another, in order and within limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from chassis.errors import InvalidInput, TooMuch
 
 
 def _out_of_order() -> InvalidInput:
-    return InvalidInput("STREAM_ORDER", "上传的数据次序有误，请重新上传。", "Parts of the stream come in a wrong order.")
+    return InvalidInput(
+        "STREAM_ORDER", "上传的数据次序有误，请重新上传。", "Parts of the stream come in a wrong order."
+    )
 
 
 class Stream:
-    """One request stream of messages with `oneof part {header, file, chunk}`; `file` is absent where there is one only."""
+    """A stream of messages with `oneof part {header, file, chunk}`; without `file` where there is but one."""
 
     def __init__(self, messages: Iterable[Any]) -> None:
         self._messages = iter(messages)
@@ -52,7 +54,9 @@ class Stream:
         for chunk in self._chunks():
             data += chunk
             if len(data) > limit:
-                raise TooMuch("FILE_TOO_LARGE", f"文件超过 {limit >> 20} MB 的上限。", "The file is too large.")
+                raise TooMuch(
+                    "FILE_TOO_LARGE", f"文件超过 {limit >> 20} MB 的上限。", "The file is too large."
+                )
         return bytes(data)
 
     def _chunks(self) -> Iterator[bytes]:

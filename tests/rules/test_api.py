@@ -16,14 +16,14 @@ READING = ("Get", "List", "Search", "Read", "Find", "Suggest")
 ALL = [method for methods in tree.rpcs().values() for method in methods]
 # Changes nothing that lasts.
 NO_EFFECT = {
-    "tongban.portal.v1.AppService.LaunchApp": "hands out a ticket of one minute; each click is one of its own",
+    "tongban.portal.v1.AppService.LaunchApp": "hands out a ticket of one minute; each click has its own",
     "tongban.portal.v1.AppService.TestConnector": "tries a connector and throws the session away",
 }
 # Not offered over REST, though not streaming from the client.
 NO_PATH = {
     "tongban.portal.v1.AppService.LaunchApp": "the answer is a ticket that belongs into a browser",
     "tongban.portal.v1.AppService.TestConnector": "a button of the page; its report is written for people",
-    "tongban.portal.v1.AppService.SaveCredential": "a password that somebody types into our page and nowhere else",
+    "tongban.portal.v1.AppService.SaveCredential": "a password is typed into our page and nowhere else",
     "tongban.portal.v1.AppService.ForgetCredential": "as SaveCredential",
     "tongban.portal.v1.AdministrationService.ListReceipts": "asked by the portal itself, with its own token",
 }
@@ -45,7 +45,7 @@ def test_a_mutating_request_carries_a_request_id(method):
         # A stream's first message says what is wanted; the id stands there.
         headers += [field.message_type for field in method.input_type.fields if field.message_type]
     if method.full_name == "tongban.knowledge.v1.KnowledgeService.ImportItem":
-        # The file's path and content are the key of an import: the same file twice is one item, whoever sends it.
+        # Path and content are the key of an import: the same file twice is one item, whoever sends it.
         assert {"path", "digest"} <= {field for one in headers for field in one.fields_by_name}
         return
     assert any("request_id" in one.fields_by_name for one in headers)
@@ -73,14 +73,17 @@ def test_the_exceptions_are_still_needed():
 
 
 def test_no_two_routes_collide():
-    """The gateway refuses the same pattern twice; here also that every route is found under a path of its own."""
+    """The gateway refuses the same pattern twice; here also: each route is found under a path of its own."""
     table = routes.load()
     for route in table.all:
         path = "/" + "/".join(
-            "x1" if part.startswith("{") else part for part in _filled(route.template.text).strip("/").split("/")
+            "x1" if part.startswith("{") else part
+            for part in _filled(route.template.text).strip("/").split("/")
         )
         found, _ = table.find(route.verb, path) or (None, None)
-        assert found is route, f"{route.verb} {route.template.text} is hidden by {found and found.template.text}"
+        assert found is route, (
+            f"{route.verb} {route.template.text} is hidden by {found and found.template.text}"
+        )
     print(f"{len(table.all)} routes, no collision")
 
 

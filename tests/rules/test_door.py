@@ -19,7 +19,9 @@ from tests.rules import tree
 
 POSTS = {"person", "member", "registrar", "head", "leader"}
 # Everything that a caller can be at once: whoever is refused under this name is refused under any.
-EVERYTHING = token("p1", *(f"fgw:{post}" for post in sorted(POSTS - {"person"})), clearance=3, roles=tuple(SYSTEM_ROLES))
+EVERYTHING = token(
+    "p1", *(f"fgw:{post}" for post in sorted(POSTS - {"person"})), clearance=3, roles=tuple(SYSTEM_ROLES)
+)
 
 
 @pytest.mark.parametrize("unit", sorted(tree.rpcs()))
@@ -27,14 +29,16 @@ def test_every_method_stands_in_the_table_and_the_table_names_no_other(unit):
     if unit not in tree.built():
         pytest.skip(f"services/{unit} is not there yet")
     methods = [method.name for method in tree.rpcs()[unit]]
-    assert len(set(methods)) == len(methods), "the table knows methods by their short names, so these must differ"
+    assert len(set(methods)) == len(methods), (
+        "the table knows methods by their short names, so these must differ"
+    )
     assert set(tree.who(unit)) == set(methods)
     print(f"{unit}: {len(methods)} methods in the table")
 
 
 @pytest.mark.parametrize("unit", tree.built())
 def test_the_table_names_known_callers_only(unit):
-    callers = POSTS | SYSTEM_ROLES | {f"service:{name}" for name in (*tree.services(), "portal", "gateway")}
+    callers = POSTS | SYSTEM_ROLES | {f"service:{name}" for name in (*tree.rpcs(), "gateway")}
     for method, allowed in tree.who(unit).items():
         assert isinstance(allowed, frozenset), method
         assert allowed, f"{method} may be called by nobody"
@@ -45,7 +49,9 @@ def test_every_caller_that_a_principal_can_have_is_known_here():
     """Should chassis invent a further kind of caller, the tables are looked at again."""
     person = PlainVerifier().verify(EVERYTHING)
     assert person.callers == POSTS | SYSTEM_ROLES
-    assert Principal("x", service="tasks", posts=("fgw:leader",), roles=SYSTEM_ROLES).callers == {"service:tasks"}
+    assert Principal("x", service="tasks", posts=("fgw:leader",), roles=SYSTEM_ROLES).callers == {
+        "service:tasks"
+    }
 
 
 class Anything(grpc.GenericRpcHandler):
@@ -111,7 +117,13 @@ def test_a_method_that_is_missing_from_the_table_is_refused_whoever_calls(door, 
 
 @pytest.mark.parametrize(
     "method",
-    ["/tongban.s.v1.S/single", "/tongban.s.v1.S/Single/", "/tongban.s.v1.S/Single%20", "/tongban.s.v1.S/.Single", "/x/ Single"],
+    [
+        "/tongban.s.v1.S/single",
+        "/tongban.s.v1.S/Single/",
+        "/tongban.s.v1.S/Single%20",
+        "/tongban.s.v1.S/.Single",
+        "/x/ Single",
+    ],
 )
 def test_a_name_that_is_only_similar_is_refused(door, method):
     code = ask(door, method, as_=EVERYTHING)
@@ -120,8 +132,15 @@ def test_a_name_that_is_only_similar_is_refused(door, method):
 
 def test_only_health_is_open(door):
     health = health_pb2_grpc.HealthStub(door)
-    assert health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
-    for method in ("/grpc.health.v1.HealthX/Check", "/grpc.reflection.v1.ServerReflection/Single", "/x/grpc.health.v1.Health/Check"):
+    assert (
+        health.Check(health_pb2.HealthCheckRequest(), timeout=5).status
+        == health_pb2.HealthCheckResponse.SERVING
+    )
+    for method in (
+        "/grpc.health.v1.HealthX/Check",
+        "/grpc.reflection.v1.ServerReflection/Single",
+        "/x/grpc.health.v1.Health/Check",
+    ):
         assert ask(door, method) is grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -132,4 +151,6 @@ def test_no_other_kind_of_caller_gets_in_where_one_is_named(door):
         (posts, roles): ask(door, "/tongban.s.v1.S/Single", as_=token("p", *posts, roles=roles))
         for posts, roles in itertools.product(*kinds)
     }
-    assert {key for key, code in codes.items() if code is grpc.StatusCode.OK} == {key for key in codes if key[0]}
+    assert {key for key, code in codes.items() if code is grpc.StatusCode.OK} == {
+        key for key in codes if key[0]
+    }

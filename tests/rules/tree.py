@@ -25,7 +25,8 @@ def files(*folders: str) -> list[Path]:
         found += [
             path
             for path in start.rglob("*")
-            if path.is_file() and not (_NOT_OURS | {part for part in path.parts if part.endswith("_cache")}) & set(path.parts)
+            if path.is_file()
+            and not (_NOT_OURS | {part for part in path.parts if part.endswith("_cache")}) & set(path.parts)
         ]
     return sorted(path for path in found if ".hypothesis" not in path.parts)
 
@@ -94,7 +95,7 @@ def stubs(unit: str) -> list[ModuleType]:
 
 
 def _generated(suffix: str) -> Iterator[str]:
-    for root in map(Path, tongban.__path__):
+    for root in map(Path, dict.fromkeys(tongban.__path__)):
         for path in sorted(root.rglob(f"*{suffix}.py")):
             yield ".".join(("tongban", *path.relative_to(root).with_suffix("").parts))
 

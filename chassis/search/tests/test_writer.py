@@ -85,7 +85,7 @@ def test_delete_without_a_revision(index: Index) -> None:
 
 
 def test_a_put_shows_within_100_ms(index: Index, script: Script) -> None:
-    """In another process; by the best of 15 without the first, which no commit precedes, as the machine may be busy."""
+    """In another process; the best of 15 but the first, which follows no commit: the machine may be busy."""
     child = script(WRITER, index._folder.path)
     assert child.stdout.readline() == "ready\n"
     waits = []

@@ -72,6 +72,9 @@
       this.mark(this.options().length && this.input.value.trim() ? 0 : -1);
     }
     hide() {
+      // An answer still on its way must not open the list again.
+      this.asked++;
+      clearTimeout(this.timer);
       this.list.hidden = true;
       this.input.setAttribute("aria-expanded", "false");
       this.input.removeAttribute("aria-activedescendant");

@@ -20,7 +20,7 @@ def _listening(port):
 
 def _refusal(base):
     with pytest.raises(Refusal) as refusal:
-        Ports(_settings(base)).check_free(())
+        Ports(_settings(base)).check_free((), edge=True)
     return str(refusal.value)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_what_dies_is_started_again_and_a_line_says_why(tmp_path, supervise, sai
     assert said[0].startswith("app ended with status 7; starting it again in ")
     assert "(it said: ValueError: no)" in said[0]
     assert said[1] == "app is ready"
+
+
+def test_what_cannot_be_started_is_tried_again(tmp_path, supervise, said):
+    program = tmp_path / "program"
+    running = supervise(replace(_spec(tmp_path, "app", ""), command=(str(program),)))
+    while not said:
+        time.sleep(0.01)
+    assert said[0].startswith("app cannot be started ([Errno 2] No such file or directory")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/app.ready; exec sleep 60\n")
+    program.chmod(0o755)
+    assert running.wait_ready(10)
 
 
 def test_a_killed_process_comes_back_by_itself(tmp_path, supervise):

@@ -1,4 +1,7 @@
-"""python -m deploy.samples.oldsite: listens on TONGBAN_HTTP (host:port) or TONGBAN_PORT; accounts live in TONGBAN_VAR/oldsite."""
+"""python -m deploy.samples.oldsite: listens on TONGBAN_HTTP (host:port) or TONGBAN_PORT.
+
+Accounts live in TONGBAN_VAR/oldsite.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The old system's own accounts, in SQLite; an account is locked after three wrong passwords in a row, as such systems do."""
+"""The old system's own accounts, in SQLite.
+
+An account is locked after three wrong passwords in a row, as such systems do.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Sessions:
         self._held.pop(key, None)
 
 
-def create_site(accounts: Accounts) -> Flask:
+def create_site(accounts: Accounts) -> Flask:  # noqa: C901 - one small function per page
     """The site as a WSGI program."""
     site = Flask(__name__)
     sessions = Sessions()
@@ -128,13 +128,15 @@ def _login_form(token: str, wrong: bool) -> str:  # noqa: FBT001
 <table border=0 cellpadding=4 align=center>{red}
 <tr><td align=right>用户名：</td><td><input type=text name=userName size=16></td></tr>
 <tr><td align=right>密&nbsp;&nbsp;码：</td><td><input type=password name=userPwd size=16></td></tr>
-<tr><td align=right>界面：</td><td><select name=skin><option value=1 selected>经典<option value=2>喜庆</select></td></tr>
+<tr><td align=right>界面：</td><td><select name=skin>
+<option value=1 selected>经典<option value=2>喜庆</select></td></tr>
 <tr><td></td><td><input type=submit name=btnLogin value="登 录"> <input type=reset value="重 填"></td></tr>
 </table></form>"""
 
 
 def _index() -> str:
-    return "<p>欢迎使用公文档案查询系统 V2.0</p><ul><li><a href=search.jsp>公文查询</a><li><a href=/report.jsp>统计报表</a></ul>"
+    return """<p>欢迎使用公文档案查询系统 V2.0</p>
+<ul><li><a href=search.jsp>公文查询</a><li><a href=/report.jsp>统计报表</a></ul>"""
 
 
 def _search() -> str:
@@ -144,8 +146,10 @@ def _search() -> str:
         for number, title, date, unit in DOCUMENTS
         if words in title or words in number
     )
-    return f"""<form method=get action=search.jsp>关键字：<input name=kw value="{html.escape(words)}"> <input type=submit value="查 询"></form>
-<table border=1 width=100% cellspacing=0 bordercolor="#99bbdd"><tr bgcolor="#d6e8f8"><th>文号<th>标题<th>日期<th>单位</tr>{rows}</table>"""
+    return f"""<form method=get action=search.jsp>关键字：
+<input name=kw value="{html.escape(words)}"> <input type=submit value="查 询"></form>
+<table border=1 width=100% cellspacing=0 bordercolor="#99bbdd">
+<tr bgcolor="#d6e8f8"><th>文号<th>标题<th>日期<th>单位</tr>{rows}</table>"""
 
 
 def _report() -> str:
@@ -153,15 +157,19 @@ def _report() -> str:
         f"<tr><td>{unit}</td><td align=right>{got}</td><td align=right>{done}</td></tr>"
         for unit, got, done in REPORT
     )
-    return f"""<table border=1 width=60% cellspacing=0 bordercolor="#99bbdd"><tr bgcolor="#d6e8f8"><th>单位<th>收文<th>办结</tr>{rows}</table>"""
+    return f"""<table border=1 width=60% cellspacing=0 bordercolor="#99bbdd">
+<tr bgcolor="#d6e8f8"><th>单位<th>收文<th>办结</tr>{rows}</table>"""
 
 
 def _page(title: str, body: str, key: str, status: int = 200, label: str = "") -> Response:
     who = f"当前用户：{html.escape(label)} | <a href=/logout.do>退出</a>" if label else ""
-    text = f"""<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312"><title>{title}</title></head>
-<body bgcolor="#eef5fb" topmargin=0><table width=100% bgcolor="#1a5fb4"><tr><td><font size=5 color=white><b>公文档案查询系统</b></font></td>
+    text = f"""<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312">
+<title>{title}</title></head>
+<body bgcolor="#eef5fb" topmargin=0><table width=100% bgcolor="#1a5fb4">
+<tr><td><font size=5 color=white><b>公文档案查询系统</b></font></td>
 <td align=right><font color=white size=2>{who}</font></td></tr></table><h3>{title}</h3>{body}
-<hr><center><font size=2>云溪区信息中心 2006 版权所有 建议使用 1024×768 分辨率浏览</font></center></body></html>"""
+<hr><center><font size=2>云溪区信息中心 2006 版权所有
+建议使用 1024×768 分辨率浏览</font></center></body></html>"""
     answer = Response(text.encode("gbk"), status)
     answer.headers["Content-Type"] = "text/html; charset=GBK"
     return _cookie(answer, key)

@@ -163,9 +163,16 @@ class FakeUpstream:
 def parts(tmp_path: Path) -> GatewayParts:
     (tmp_path / "gateway-client-secret").write_text("not a secret")
     given = Settings(
-        service="gateway", process="test", public_url=PUBLIC, mongo_uri="", nats_url="", keycloak_url="http://127.0.0.1:9/id",
-        realm="tongban", var=tmp_path, secrets=tmp_path,
-    )  # fmt: skip
+        service="gateway",
+        process="test",
+        public_url=PUBLIC,
+        mongo_uri="",
+        nats_url="",
+        keycloak_url="http://127.0.0.1:9/id",
+        realm="tongban",
+        var=tmp_path,
+        secrets=tmp_path,
+    )
     made = GatewayParts(given)
     made.__dict__.update(store=FakeStore(), bus=FakeBus(), verifier=FakeVerifier(), oidc=FakeOidc())
     return made
@@ -179,26 +186,42 @@ def logged_in(made: GatewayParts) -> str:
 _T = descriptor_pb2.FieldDescriptorProto
 _FIELDS = {
     "Thing": [
-        ("thing", 1, _T.TYPE_STRING, ""), ("title", 2, _T.TYPE_STRING, ""), ("count", 3, _T.TYPE_INT32, ""),
-        ("big", 4, _T.TYPE_INT64, ""), ("ratio", 5, _T.TYPE_DOUBLE, ""), ("open", 6, _T.TYPE_BOOL, ""),
-        ("state", 7, _T.TYPE_ENUM, ".tongban.sample.v1.State"), ("tags", 8, _T.TYPE_STRING, "*"),
-        ("inner", 9, _T.TYPE_MESSAGE, ".tongban.sample.v1.Thing"), ("things", 10, _T.TYPE_MESSAGE, "*.tongban.sample.v1.Thing"),
-        ("due_at", 11, _T.TYPE_MESSAGE, ".google.protobuf.Timestamp"), ("etag", 12, _T.TYPE_STRING, ""),
-        ("data", 13, _T.TYPE_BYTES, ""), ("states", 14, _T.TYPE_ENUM, "*.tongban.sample.v1.State"),
+        ("thing", 1, _T.TYPE_STRING, ""),
+        ("title", 2, _T.TYPE_STRING, ""),
+        ("count", 3, _T.TYPE_INT32, ""),
+        ("big", 4, _T.TYPE_INT64, ""),
+        ("ratio", 5, _T.TYPE_DOUBLE, ""),
+        ("open", 6, _T.TYPE_BOOL, ""),
+        ("state", 7, _T.TYPE_ENUM, ".tongban.sample.v1.State"),
+        ("tags", 8, _T.TYPE_STRING, "*"),
+        ("inner", 9, _T.TYPE_MESSAGE, ".tongban.sample.v1.Thing"),
+        ("things", 10, _T.TYPE_MESSAGE, "*.tongban.sample.v1.Thing"),
+        ("due_at", 11, _T.TYPE_MESSAGE, ".google.protobuf.Timestamp"),
+        ("etag", 12, _T.TYPE_STRING, ""),
+        ("data", 13, _T.TYPE_BYTES, ""),
+        ("states", 14, _T.TYPE_ENUM, "*.tongban.sample.v1.State"),
         ("labels", 15, _T.TYPE_MESSAGE, "*.tongban.sample.v1.Thing.LabelsEntry"),
     ],
     "ChangeRequest": [
-        ("thing", 1, _T.TYPE_STRING, ""), ("title", 2, _T.TYPE_STRING, ""), ("request_id", 3, _T.TYPE_STRING, ""),
-        ("etag", 4, _T.TYPE_STRING, ""), ("content", 5, _T.TYPE_MESSAGE, ".tongban.sample.v1.Thing"),
+        ("thing", 1, _T.TYPE_STRING, ""),
+        ("title", 2, _T.TYPE_STRING, ""),
+        ("request_id", 3, _T.TYPE_STRING, ""),
+        ("etag", 4, _T.TYPE_STRING, ""),
+        ("content", 5, _T.TYPE_MESSAGE, ".tongban.sample.v1.Thing"),
     ],
-}  # fmt: skip
+}
 _METHODS = [
     ("GetThing", "Thing", "Thing", HttpRule(get="/api/v1/sample/things/{thing}")),
     ("ListThings", "Thing", "Thing", HttpRule(get="/api/v1/sample/things")),
     ("CountThings", "Thing", "Thing", HttpRule(get="/api/v1/sample/things:count")),
     ("ChangeThing", "ChangeRequest", "Thing", HttpRule(patch="/api/v1/sample/things/{thing}", body="*")),
     ("CloseThing", "ChangeRequest", "Thing", HttpRule(post="/api/v1/sample/things/{thing}:close", body="*")),
-    ("PutContent", "ChangeRequest", "Thing", HttpRule(put="/api/v1/sample/things/{thing}/content", body="content")),
+    (
+        "PutContent",
+        "ChangeRequest",
+        "Thing",
+        HttpRule(put="/api/v1/sample/things/{thing}/content", body="content"),
+    ),
     ("DeleteThing", "ChangeRequest", "Thing", HttpRule(delete="/api/v1/sample/things/{thing}")),
     ("ReadFile", "Thing", "HttpBody", HttpRule(get="/api/v1/sample/files/{thing=**}")),
 ]
@@ -211,8 +234,12 @@ def sample_file() -> FileDescriptor:
         return pool.FindFileByName("tongban/sample/v1/sample.proto")
     except KeyError:
         pass
-    file = descriptor_pb2.FileDescriptorProto(name="tongban/sample/v1/sample.proto", package="tongban.sample.v1", syntax="proto3")
-    file.dependency.extend(["google/api/annotations.proto", "google/api/httpbody.proto", "google/protobuf/timestamp.proto"])
+    file = descriptor_pb2.FileDescriptorProto(
+        name="tongban/sample/v1/sample.proto", package="tongban.sample.v1", syntax="proto3"
+    )
+    file.dependency.extend(
+        ["google/api/annotations.proto", "google/api/httpbody.proto", "google/protobuf/timestamp.proto"]
+    )
     state = file.enum_type.add(name="State")
     for number, name in enumerate(("STATE_UNSPECIFIED", "STATE_OPEN", "STATE_CLOSED")):
         state.value.add(name=name, number=number)
@@ -221,7 +248,9 @@ def sample_file() -> FileDescriptor:
         for name, number, kind, more in fields:
             repeated = more.startswith("*")
             label = _T.LABEL_REPEATED if repeated else _T.LABEL_OPTIONAL
-            added.field.add(name=name, number=number, type=kind, label=label, type_name=more.removeprefix("*") or None)
+            added.field.add(
+                name=name, number=number, type=kind, label=label, type_name=more.removeprefix("*") or None
+            )
     entry = file.message_type[0].nested_type.add(name="LabelsEntry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, type=_T.TYPE_STRING, label=_T.LABEL_OPTIONAL)

@@ -69,10 +69,18 @@ def test_bad_app_names_are_refused(parts, app):
 @pytest.mark.parametrize(
     ("host", "app"),
     [
-        ("oa.apps.localhost:8443", "oa"), ("OA.apps.localhost:8443", "oa"), ("apps.localhost:8443", ""), ("a.b.apps.localhost:8443", ""),
-        ("oa.apps.localhost", ""), ("oa.apps.localhost:8443.evil", ""), ("evil", ""), ("", ""), (".apps.localhost:8443", ""), ("o_a.apps.localhost:8443", ""),
+        ("oa.apps.localhost:8443", "oa"),
+        ("OA.apps.localhost:8443", "oa"),
+        ("apps.localhost:8443", ""),
+        ("a.b.apps.localhost:8443", ""),
+        ("oa.apps.localhost", ""),
+        ("oa.apps.localhost:8443.evil", ""),
+        ("evil", ""),
+        ("", ""),
+        (".apps.localhost:8443", ""),
+        ("o_a.apps.localhost:8443", ""),
     ],
-)  # fmt: skip
+)
 def test_app_of_host(host, app):
     assert app_of_host(host, APPS) == app
 

@@ -1,3 +1,4 @@
+import contextlib
 from urllib.parse import quote
 
 import pytest
@@ -39,7 +40,24 @@ def test_match(template, path, values):
 
 @pytest.mark.parametrize(
     "template",
-    ["", "x", "/", "//x", "/x/", "/x//y", "/{", "/{}", "/{a}/{a}", "/{A}", "/{a=}", "/a b", "/{a=**}/b", "/x?y", "/{a.}", " /x"],
+    [
+        "",
+        "x",
+        "/",
+        "//x",
+        "/x/",
+        "/x//y",
+        "/{",
+        "/{}",
+        "/{a}/{a}",
+        "/{A}",
+        "/{a=}",
+        "/a b",
+        "/{a=**}/b",
+        "/x?y",
+        "/{a.}",
+        " /x",
+    ],
 )
 def test_bad_templates_are_refused(template):
     with pytest.raises(BadTemplate):
@@ -57,7 +75,8 @@ def test_openapi_form():
 
 def test_fixed_paths_come_before_variable_ones():
     order = ["/x/y", "/x/{a}:v", "/x/{a}", "/x/{a=**}"]
-    assert sorted(reversed(order), key=lambda text: parse(text).specificity) == order
+    mixed = [order[3], order[1], order[0], order[2]]
+    assert sorted(mixed, key=lambda text: parse(text).specificity) == order
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -71,7 +90,5 @@ def test_any_text_is_a_template_or_refused(text):
         parsed = parse(text)
     except BadTemplate:
         return
-    try:
+    with contextlib.suppress(BadPath):
         parsed.match(text)
-    except BadPath:
-        pass

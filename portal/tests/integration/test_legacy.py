@@ -18,6 +18,7 @@ from portal.model import App, Connector, FormLogin
 from portal.vault import Secret
 
 pytestmark = pytest.mark.integration
+RIGHT = "oldsite123"
 DOMAIN = "apps.localhost:18543"
 
 
@@ -25,16 +26,22 @@ def request() -> Request:
     return Request(key=uuid.uuid4().hex)
 
 
+def app(key: str, name: str, audience: list[str], connector: Connector) -> App:
+    return App(
+        id=key, name=name, icon="", description="", category="", audience=audience, connector=connector
+    )
+
+
 @pytest.fixture(scope="module")
 def apps(parts, sites):
     form = FormLogin(login_path="/login.jsp", logout_path="/logout.do")
     made = [
-        App(id="old", name="老系统", icon="folder", description="", category="", audience=["all"], connector=Connector("form", f"{sites.old}/index.jsp", form=form)),
-        App(id="report", name="报表", icon="chart", description="", category="", audience=["u:fgw"], connector=Connector("header", f"{sites.header}/", header="X-Remote-User")),
-    ]  # fmt: skip
-    for app in made:
-        catalogue.save_app(parts.apps, app, request())
-    return {app.id: app for app in made}
+        app("old", "老系统", ["all"], Connector("form", f"{sites.old}/index.jsp", form=form)),
+        app("report", "报表", ["u:fgw"], Connector("header", f"{sites.header}/", header="X-Remote-User")),
+    ]
+    for one in made:
+        catalogue.save_app(parts.apps, one, request())
+    return {one.id: one for one in made}
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def browser(parts, person):
     return go
 
 
-def keep(parts, person, password: str = "oldsite123", username: str = "oa001") -> None:
+def keep(parts, person, password: str = RIGHT, username: str = "oa001") -> None:
     parts.credentials.save(person.person, "old", Secret(username, password), request())
 
 
@@ -140,15 +147,7 @@ def test_the_report_names_each_step_and_no_secret(parts, apps, person):
 
 
 def test_a_system_that_is_down_says_nothing_about_the_credential(parts, apps, person):
-    down = App(
-        id="down",
-        name="停",
-        icon="",
-        description="",
-        category="",
-        audience=["all"],
-        connector=Connector("form", "http://127.0.0.1:9/"),
-    )
+    down = app("down", "停", ["all"], Connector("form", "http://127.0.0.1:9/"))
     parts.credentials.save(person.person, "down", Secret("a", "b"), request())
     good, report = parts.opening.test(down, person)
     assert not good
@@ -170,8 +169,10 @@ def test_the_trusted_header_is_ours_alone(parts, apps, browser):  # check 17
 @pytest.mark.parametrize(
     "headers",
     [
-        {"HTTP_HOST": "localhost:18543"}, {"HTTP_HOST": "report.evil.example"}, {"HTTP_HOST": f"old.{DOMAIN}"}, {"HTTP_X_TONGBAN_APP": "old"},
-        {"HTTP_X_TONGBAN_APP": ""}, {"HTTP_AUTHORIZATION": "Bearer bad"}, {"HTTP_AUTHORIZATION": ""}, {"RAW_URI": "/_apps/../documents/"},
+        {"HTTP_HOST": "localhost:18543"}, {"HTTP_HOST": "report.evil.example"},
+        {"HTTP_HOST": f"old.{DOMAIN}"}, {"HTTP_X_TONGBAN_APP": "old"},
+        {"HTTP_X_TONGBAN_APP": ""}, {"HTTP_AUTHORIZATION": "Bearer bad"}, {"HTTP_AUTHORIZATION": ""},
+        {"RAW_URI": "/_apps/../documents/"},
         {"RAW_URI": "/_apps/report"}, {"RAW_URI": "http://evil.example/_apps/report/"},
     ],
 )  # fmt: skip

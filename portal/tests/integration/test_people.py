@@ -42,7 +42,8 @@ def admin(realm):
 def people(first: int, count: int) -> list[Person]:
     return [
         Person(
-            username=f"p{number:04}", name=f"人员{number}", posts=["fgw-zh:head", "qzf:member"], clearance=number % 3, title="科长",
+            username=f"p{number:04}", name=f"人员{number}", posts=["fgw-zh:head", "qzf:member"],
+            clearance=number % 3, title="科长",
             order=number, initial_password=PASSWORD,
         )
         for number in range(first, first + count)

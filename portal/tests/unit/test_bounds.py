@@ -1,4 +1,7 @@
-"""Answers that a broken or hostile legacy system may send: bounded time and memory, a typed error. # check 40"""
+"""Answers that a broken or hostile legacy system may send: bounded time and memory, a typed error.
+
+# check 40
+"""
 
 from __future__ import annotations
 

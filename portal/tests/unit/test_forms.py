@@ -31,22 +31,28 @@ def test_chooses_the_form_with_the_password_among_several():
 
 
 def test_sends_what_a_browser_sends_and_nothing_else():
-    page = """<form method=post id=f><input type=hidden name=h value=1><input type=hidden name=off value=1 disabled>
+    page = """<form method=post id=f><input type=hidden name=h value=1>
+      <input type=hidden name=off value=1 disabled>
       <fieldset disabled><input type=hidden name=in_fieldset value=1></fieldset>
       <input type=checkbox name=c1 checked><input type=checkbox name=c2 value=x>
       <input type=radio name=r value=a><input type=radio name=r value=b checked>
-      <select name=s><option value=1>一<option value=2>二</select><select name=t><option>甲<option selected>乙</select>
-      <select name=m multiple><option value=1></select><textarea name=a>文</textarea><input type=file name=file>
+      <select name=s><option value=1>一<option value=2>二</select>
+      <select name=t><option>甲<option selected>乙</select>
+      <select name=m multiple><option value=1></select><textarea name=a>文</textarea>
+      <input type=file name=file>
       <input name=user><input type=password name=pw><input value=unnamed><button name=go value=1>登录</button>
-      <input type=submit name=second value=2></form><input form=f name=outside value=o><input form=g name=other value=o>"""
+      <input type=submit name=second value=2></form>
+      <input form=f name=outside value=o><input form=g name=other value=o>"""
     _, values = filled(page)
     assert values == {
-        "h": "1", "c1": "on", "r": "b", "s": "1", "t": "乙", "a": "文", "user": "wang wu", "pw": "p&=ü密", "go": "1", "outside": "o",
+        "h": "1", "c1": "on", "r": "b", "s": "1", "t": "乙", "a": "文", "user": "wang wu", "pw": "p&=ü密",
+        "go": "1", "outside": "o",
     }  # fmt: skip
 
 
 def test_forms_in_comments_and_scripts_are_none():
-    page = """<!-- <form><input name=u><input type=password name=evil></form> --><script>var x = "<form><input type=password name=js></form>";</script>
+    page = """<!-- <form><input name=u><input type=password name=evil></form> -->
+      <script>var x = "<form><input type=password name=js></form>";</script>
       <form action=real method=post><input name=u><input type=password name=p></form>"""
     ready, values = filled(page)
     assert ready.url.endswith("/real")
@@ -61,7 +67,8 @@ def test_base_and_missing_action_decide_the_address():
 
 
 def test_gbk_pages_are_answered_in_gbk():
-    page = '<html><head><meta content="text/html; charset=gb2312"></head><form method=post><input name=u><input type=password name=p><input type=submit name=b value="登 录"></form>'
+    page = """<html><head><meta content="text/html; charset=gb2312"></head><form method=post>
+      <input name=u><input type=password name=p><input type=submit name=b value="登 录"></form>"""
     text, encoding = decode(page.encode("gbk"), "text/html")
     ready, values = filled(text, encoding)
     assert values["b"] == "登 录"
@@ -76,15 +83,17 @@ def test_the_forms_own_charset_wins_and_an_unknown_one_does_not():
 
 
 def test_unclosed_markup_and_tables_across_forms():
-    page = "<table><tr><td><form action=l method=post><tr><td><input name=u><td><input type=password name=p><tr></table>"
+    page = """<table><tr><td><form action=l method=post>
+      <tr><td><input name=u><td><input type=password name=p><tr></table>"""
     assert filled(page)[1] == {"u": "wang wu", "p": "p&=ü密"}
 
 
 def test_named_fields_and_a_digest():
-    page = "<form method=post><input name=dept><input name=u><input name=x><input type=password name=a><input type=password name=b></form>"
+    page = """<form method=post><input name=dept><input name=u><input name=x>
+      <input type=password name=a><input type=password name=b></form>"""
     assert login_form(page, FormLogin()) is None, "two password fields are a form for changing a password"
     _, values = filled(page, username_field="u", password_field="b", digest="md5", fields={"dept": "办公室"})
-    assert values["b"] == hashlib.md5("p&=ü密".encode()).hexdigest()
+    assert values["b"] == hashlib.md5("p&=ü密".encode(), usedforsecurity=False).hexdigest()
     assert (values["u"], values["dept"], values["a"]) == ("wang wu", "办公室", "")
 
 

@@ -47,9 +47,11 @@ def test_a_refusal_says_why_and_a_removed_app_opens_for_nobody():
 @pytest.mark.parametrize(
     "bad",
     [
-        app(id="Bad Id"), app(id="-a"), app(id="a.b"), app(name=""), app([]), app(["everyone"]), app(["u:fgw:king"]), app(probe="http://x"),
+        app(id="Bad Id"), app(id="-a"), app(id="a.b"), app(name=""), app([]), app(["everyone"]),
+        app(["u:fgw:king"]), app(probe="http://x"),
         app(probe="//evil.example"), app(connector=Connector("telnet", "http://x.example/")),
-        app(connector=Connector("bookmark", "javascript:alert(1)")), app(connector=Connector("header", "http://x.example/", header="Cookie")),
+        app(connector=Connector("bookmark", "javascript:alert(1)")),
+        app(connector=Connector("header", "http://x.example/", header="Cookie")),
         app(connector=Connector("header", "http://x.example/", header="X: y\r\nZ")),
         app(connector=Connector("form", "http://x.example/", form=FormLogin(login_path="http://evil.example/"))),
         app(connector=Connector("form", "http://x.example/", form=FormLogin(login_path="//evil.example/"))),
@@ -75,8 +77,10 @@ def test_units_are_ordered_parents_first():
 @pytest.mark.parametrize(
     "units",
     [
-        [unit("A")], [unit("a b")], [unit("x" * 33)], [unit("a", "nowhere")], [unit("a", "b"), unit("b", "a")], [unit("a", "a")],
-        [unit("a"), unit("a")], [unit("a", kind="club")], [unit("d", kind="division"), unit("o", "d")], [Unit(unit="a", kind="division")],
+        [unit("A")], [unit("a b")], [unit("x" * 33)], [unit("a", "nowhere")],
+        [unit("a", "b"), unit("b", "a")], [unit("a", "a")],
+        [unit("a"), unit("a")], [unit("a", kind="club")], [unit("d", kind="division"), unit("o", "d")],
+        [Unit(unit="a", kind="division")],
         [unit(f"u{number}") for number in range(101)],
     ],
 )  # fmt: skip
@@ -90,8 +94,10 @@ def test_people_three_roles_apart():  # check 21
     check_people([Person(**good, posts=["fgw:head"])], {"fgw"})
     check_people([Person(**good, roles=["auditor"])], {"fgw"})
     for bad in (
-        {"roles": ["auditor", "system_administrator"]}, {"roles": ["auditor"], "posts": ["fgw:member"]}, {"roles": ["root"]},
-        {"posts": ["fgw:king"]}, {"posts": ["czj:member"]}, {"posts": ["fgw"]}, {"clearance": 4}, {"clearance": -1},
+        {"roles": ["auditor", "system_administrator"]}, {"roles": ["auditor"], "posts": ["fgw:member"]},
+        {"roles": ["root"]},
+        {"posts": ["fgw:king"]}, {"posts": ["czj:member"]}, {"posts": ["fgw"]}, {"clearance": 4},
+        {"clearance": -1},
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             check_people([Person(**good, **bad)], {"fgw"})

@@ -11,16 +11,24 @@ from portal.connectors import target
 from portal.connectors.target import acceptable, judged_addresses, own_ports, parse_target
 
 BAD_SPELLINGS = [
-    "http://2130706433/", "http://0177.0.0.1/", "http://0x7f.0.0.1/", "http://0x7f000001/", "http://127.1/", "http://127.0.1/", "http://0/",
-    "http://017700000001/", "http://1.2.3/", "http://1.2.3.4.5/", "http://256.1.1.1/", "http://user@old.example/", "http://user:pw@old.example/",
-    "http://old.example@evil.example/", "http://old.example:0/", "http://old.example:99999/", "http://old.example:x/", "http:///x", "http://",
-    "//old.example/", "/path", "", "old.example", "ftp://old.example/", "file:///etc/passwd", "gopher://old.example/", "javascript:alert(1)",
-    "dict://old.example:11211/", "http://old.example\\@evil.example/", "http://old.example\r\nX: 1/", "http://old example/", "http://old.example/\x00",
-    "http://%31%32%37.0.0.1/", "http://①②⑦.0.0.1/", "http://old。example/", "http://[::1", "http://[fe80::1%25eth0]/", "http://-old.example/",
-    "http://old..example/", "http://.example/", f"http://{'a' * 64}.example/", "http://old.example/<script>", "http://old_example/",
+    "http://2130706433/", "http://0177.0.0.1/", "http://0x7f.0.0.1/", "http://0x7f000001/", "http://127.1/",
+    "http://127.0.1/", "http://0/",
+    "http://017700000001/", "http://1.2.3/", "http://1.2.3.4.5/", "http://256.1.1.1/",
+    "http://user@old.example/", "http://user:pw@old.example/",
+    "http://old.example@evil.example/", "http://old.example:0/", "http://old.example:99999/",
+    "http://old.example:x/", "http:///x", "http://",
+    "//old.example/", "/path", "", "old.example", "ftp://old.example/", "file:///etc/passwd",
+    "gopher://old.example/", "javascript:alert(1)",
+    "dict://old.example:11211/", "http://old.example\\@evil.example/", "http://old.example\r\nX: 1/",
+    "http://old example/", "http://old.example/\x00",
+    "http://%31%32%37.0.0.1/", "http://①②⑦.0.0.1/", "http://old。example/", "http://[::1",
+    "http://[fe80::1%25eth0]/", "http://-old.example/",
+    "http://old..example/", "http://.example/", f"http://{'a' * 64}.example/", "http://old.example/<script>",
+    "http://old_example/",
 ]  # fmt: skip
 BAD_ADDRESSES = [
-    "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "224.0.0.1", "239.255.255.255", "255.255.255.255", "240.0.0.1", "::",
+    "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "224.0.0.1", "239.255.255.255",
+    "255.255.255.255", "240.0.0.1", "::",
     "fe80::1", "fe80::1%eth0", "ff02::1", "::ffff:169.254.169.254", "::ffff:0.0.0.0", "2002:a9fe:a9fe::1",
 ]  # fmt: skip
 LOOPBACK = ["127.0.0.1", "127.255.255.254", "127.0.0.53", "::1", "::ffff:127.0.0.1", "2002:7f00:1::1"]
@@ -40,6 +48,7 @@ def test_addresses_that_no_system_has(address, monkeypatch):
 
 @pytest.mark.parametrize("address", LOOPBACK)
 def test_the_loopback_only_where_it_is_switched_on_and_never_our_own_ports(address, monkeypatch):
+    monkeypatch.delenv("TONGBAN_LOOPBACK_APPS", raising=False)
     monkeypatch.setenv("TONGBAN_DEMO", "0")
     assert not acceptable(address, 9100)
     monkeypatch.setenv("TONGBAN_LOOPBACK_APPS", "1")

@@ -119,6 +119,9 @@ def _steps(delivery: pb.Delivery) -> list[dict]:
     state = {"returned": "sent", "return_accepted": "concluded"}.get(delivery.state, delivery.state)
     at = order.index(state)
     # The states name what is done; the step that comes next is the current one.
+    handling = any(item.kind == "handle" and not item.outcome for item in delivery.items)
+    if state == "answered" or (state == "handling" and not handling):
+        at = 4 if state == "handling" and delivery.content.reply_required else 5
     steps = []
     for index, name in enumerate(names):
         if name == "答复" and not delivery.content.reply_required:

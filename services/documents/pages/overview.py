@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
-from chassis.web import form_errors, paged
+from chassis.web import form_errors, names, paged
 from services.documents.pages.common import (
     GENRES,
     INCOMING_STATES,
@@ -19,13 +19,16 @@ from services.documents.pages.common import (
     uploads,
 )
 
-views = Blueprint("overview", __name__)
+views = Blueprint("overview", __name__, static_folder="static", static_url_path="/static")
 
 
 @views.app_context_processor
 def words() -> dict:
     """The words for states, known to every template."""
-    return {"outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": GENRES}
+    return {
+        "outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": GENRES,
+        "drafting_units": lambda: [(unit, names.unit(unit)) for unit in g.principal.units],
+    }  # fmt: skip
 
 
 @views.get("/")

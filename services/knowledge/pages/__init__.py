@@ -12,5 +12,7 @@ from services.knowledge.pages import browse, keep
 
 
 def app(**given: Any) -> Flask:
-    """The WSGI application (gunicorn: services.knowledge.pages:app()); tests give a verifier and a directory of their own."""
-    return create_app("knowledge", [browse.views, keep.views], Path(__file__).parent / "templates", title="知识", **given)
+    """The WSGI application (gunicorn: services.knowledge.pages:app()); tests give more."""
+    return create_app(
+        "knowledge", [browse.views, keep.views], Path(__file__).parent / "templates", title="知识", **given
+    )

@@ -21,23 +21,34 @@ FACETS = {"kind": "类别", "issuer": "发布机关", "year": "年份", "categor
 ORDERS = {"relevance": "相关度", "date": "最新", "date_up": "最早"}
 SHOWN = 14  # values of a facet
 # A PDF is shown by the browser's own viewer; nothing it could carry may run, load, send or navigate.
-_PDF_POLICY = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+_PDF_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 @views.get("/")
 def search() -> ResponseReturnValue:
     """The search: without words, the newest."""
     words, order = request.args.get("q", "").strip(), request.args.get("order", "")
-    chosen = {name: request.args.get(name, "") for name in FACETS}
+    chosen: dict[str, Any] = {name: request.args.get(name, "") for name in FACETS}
     found = knowledge.SearchItems(
-        pb.SearchItemsRequest(words=words, order=order, page_size=20, page_token=request.args.get("cursor", ""), **chosen)
+        pb.SearchItemsRequest(
+            words=words, order=order, page_size=20, page_token=request.args.get("cursor", ""), **chosen
+        )
     )
     ranked = bool(words) and order not in ("date", "date_up")
     return render_template(
-        "search.html", words=words, rows=[row(hit) for hit in found.hits], total=found.total, facets=_facets(found, chosen),
-        orders=_orders("relevance" if ranked else order or "date", searching=bool(words)), kept={**chosen, "order": order},
-        page=paged(found.next_page_token, found.total), narrowed=any(chosen.values()),
-    )  # fmt: skip
+        "search.html",
+        words=words,
+        rows=[row(hit) for hit in found.hits],
+        total=found.total,
+        facets=_facets(found, chosen),
+        orders=_orders("relevance" if ranked else order or "date", searching=bool(words)),
+        kept={**chosen, "order": order},
+        page=paged(found.next_page_token, found.total),
+        narrowed=any(chosen.values()),
+    )
 
 
 @views.get("/suggest")
@@ -65,11 +76,17 @@ def show(item: str) -> ResponseReturnValue:
         # What is beside the point may be missing; the item itself is there.
         near = []
     return render_template(
-        "item.html", item=found, date=date_of(found), text=rendering.render(found.text, found.format, found.title),
-        files=_files(found), near=near, tone=KIND_TONES.get(found.kind, "neutral"),
-        latest=found.versions[0].version, course=sorted(found.course, key=lambda entry: entry.time.ToNanoseconds()),
+        "item.html",
+        item=found,
+        date=date_of(found),
+        text=rendering.render(found.text, found.format, found.title),
+        files=_files(found),
+        near=near,
+        tone=KIND_TONES.get(found.kind, "neutral"),
+        latest=found.versions[0].version,
+        course=sorted(found.course, key=lambda entry: entry.time.ToNanoseconds()),
         asked=request.args.get("q", ""),
-    )  # fmt: skip
+    )
 
 
 @views.get("/items/<item>/files/<digest>/<name>")
@@ -97,7 +114,14 @@ def _files(item: pb.Item) -> list[dict[str, Any]]:
     for file in item.files:
         address = f"/knowledge/items/{item.item}/files/{file.digest}/{quote(file.name, safe='')}"
         viewable = file.media_type == "application/pdf"
-        made.append({"name": file.name, "size": file.size, "href": address, "preview": f"{address}?view=1" if viewable else None})
+        made.append(
+            {
+                "name": file.name,
+                "size": file.size,
+                "href": address,
+                "preview": f"{address}?view=1" if viewable else None,
+            }
+        )
     return made
 
 
@@ -106,13 +130,20 @@ def _facets(found: pb.SearchItemsResponse, chosen: dict[str, str]) -> list[dict[
     groups = []
     for facet in found.facets:
         values = [
-            {"label": value.label, "count": value.count, "chosen": value.value == chosen[facet.field],
-             "href": _narrowed(facet.field, "" if value.value == chosen[facet.field] else value.value)}
+            {
+                "label": value.label,
+                "count": value.count,
+                "chosen": value.value == chosen[facet.field],
+                "href": _narrowed(facet.field, "" if value.value == chosen[facet.field] else value.value),
+            }
             for value in facet.values[:SHOWN]
-        ]  # fmt: skip
+        ]
         if chosen[facet.field] and not any(value["chosen"] for value in values):
             # What is chosen has no hit, or comes later in the list: it must be possible to give it up.
-            label = next((one.label for one in facet.values if one.value == chosen[facet.field]), chosen[facet.field].lstrip("="))
+            label = next(
+                (one.label for one in facet.values if one.value == chosen[facet.field]),
+                chosen[facet.field].lstrip("="),
+            )
             values.insert(0, {"label": label, "count": 0, "chosen": True, "href": _narrowed(facet.field, "")})
         if values:
             groups.append({"label": FACETS[facet.field], "values": values})
@@ -121,7 +152,15 @@ def _facets(found: pb.SearchItemsResponse, chosen: dict[str, str]) -> list[dict[
 
 def _orders(active: str, *, searching: bool) -> list[dict[str, str]]:
     names = [name for name in ORDERS if searching or name != "relevance"]
-    return [{"key": name, "label": ORDERS[name], "href": _narrowed("order", name), "active": name if name == active else ""} for name in names]
+    return [
+        {
+            "key": name,
+            "label": ORDERS[name],
+            "href": _narrowed("order", name),
+            "active": name if name == active else "",
+        }
+        for name in names
+    ]
 
 
 def _narrowed(name: str, value: str) -> str:

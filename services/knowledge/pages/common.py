@@ -35,4 +35,10 @@ def row(hit: pb.Hit) -> dict[str, Any]:
     snippets = {one.field: one for one in hit.snippets}
     title = marked(snippets["title"]) if "title" in snippets else escape(item.title)
     excerpt = marked(snippets["body"]) if "body" in snippets else escape(item.excerpt)
-    return {"item": item, "title": title, "excerpt": excerpt, "date": date_of(item), "tone": KIND_TONES.get(item.kind, "neutral")}
+    return {
+        "item": item,
+        "title": title,
+        "excerpt": excerpt,
+        "date": date_of(item),
+        "tone": KIND_TONES.get(item.kind, "neutral"),
+    }

@@ -33,7 +33,11 @@ def new() -> ResponseReturnValue:
 def upload() -> ResponseReturnValue:
     """Bring it in."""
     header = pb.UploadHeader(
-        request_id=form_request_id(), title=_text("title"), keeper=_text("keeper"), text=request.form.get("text", ""), **_said()
+        request_id=form_request_id(),
+        title=_text("title"),
+        keeper=_text("keeper"),
+        text=request.form.get("text", ""),
+        **_said(),
     )
     try:
         made = knowledge.UploadItem(_parts(header))
@@ -84,7 +88,11 @@ def content(item: str) -> ResponseReturnValue:
 def replace(item: str) -> ResponseReturnValue:
     """Put a new version in place of the present content."""
     header = pb.UploadHeader(
-        request_id=form_request_id(), item=item, etag=_text("etag"), text=request.form.get("text", ""), note=_text("note")
+        request_id=form_request_id(),
+        item=item,
+        etag=_text("etag"),
+        text=request.form.get("text", ""),
+        note=_text("note"),
     )
     try:
         knowledge.UploadItem(_parts(header))
@@ -98,7 +106,9 @@ def replace(item: str) -> ResponseReturnValue:
 @views.post("/items/<item>/withdraw")
 def withdraw(item: str) -> ResponseReturnValue:
     """Hide it from everybody but its keepers."""
-    knowledge.WithdrawItem(pb.WithdrawItemRequest(item=item, etag=_text("etag"), request_id=form_request_id()))
+    knowledge.WithdrawItem(
+        pb.WithdrawItemRequest(item=item, etag=_text("etag"), request_id=form_request_id())
+    )
     return go(url_for("browse.show", item=item), "已撤下，其他人不再看到")
 
 
@@ -117,29 +127,43 @@ def mine() -> ResponseReturnValue:
     withdrawn = request.args.get("state") == "withdrawn"
     found = knowledge.SearchItems(
         pb.SearchItemsRequest(
-            words=request.args.get("q", "").strip(), keeper=unit, withdrawn=withdrawn, order="date",
-            kind=request.args.get("kind", ""), page_token=request.args.get("cursor", ""),
+            words=request.args.get("q", "").strip(),
+            keeper=unit,
+            withdrawn=withdrawn,
+            order="date",
+            kind=request.args.get("kind", ""),
+            page_token=request.args.get("cursor", ""),
         )
-    )  # fmt: skip
+    )
     return render_template(
-        "mine.html", rows=[row(hit) for hit in found.hits], page=paged(found.next_page_token, found.total), unit=unit,
-        homes=about.homes, kinds=[(kind.kind, kind.label) for kind in about.kinds], withdrawn=withdrawn,
-    )  # fmt: skip
+        "mine.html",
+        rows=[row(hit) for hit in found.hits],
+        page=paged(found.next_page_token, found.total),
+        unit=unit,
+        homes=about.homes,
+        kinds=[(kind.kind, kind.label) for kind in about.kinds],
+        withdrawn=withdrawn,
+    )
 
 
 def _form(template: str, status: int = 200, **known: Any) -> ResponseReturnValue:
     about = knowledge.ListCategories(pb.ListCategoriesRequest())
-    labels = next((facet.values for facet in about.facets if facet.field == "category"), [])
+    labels = [value.label for facet in about.facets if facet.field == "category" for value in facet.values]
     page = render_template(
-        template, kinds=[(kind.kind, kind.label) for kind in about.kinds if kind.uploadable], homes=about.homes,
-        known_categories=[value.label for value in labels], levels=LEVELS, **known,
-    )  # fmt: skip
+        template,
+        kinds=[(kind.kind, kind.label) for kind in about.kinds if kind.uploadable],
+        homes=about.homes,
+        known_categories=labels,
+        levels=LEVELS,
+        **known,
+    )
     return page, status
 
 
 def _parts(header: pb.UploadHeader) -> Iterator[pb.UploadItemRequest]:
     """The form's files as the stream that UploadItem takes."""
-    # gRPC reads the stream in a thread of its own, where there is no request: the files are taken out of it here.
+    # gRPC reads the stream in a thread of its own, where there is no request: the files are taken out of it
+    # here.
     return _stream(header, request.files.getlist("files"))
 
 
@@ -161,13 +185,19 @@ def _said() -> dict[str, Any]:
         date.FromDatetime(datetime.combine(day, time(), _CHINA).astimezone(UTC))
     readers = {"all": ["all"], "chosen": [f"u:{unit}" for unit in request.form.getlist("units")]}
     return {
-        "kind": _text("kind"), "document_number": _text("document_number"), "level": request.form.get("level", 0, int),
-        "readers": readers.get(_text("audience"), []), "categories": _categories(), "date": date if day else None,
-    }  # fmt: skip
+        "kind": _text("kind"),
+        "document_number": _text("document_number"),
+        "level": request.form.get("level", 0, int),
+        "readers": readers.get(_text("audience"), []),
+        "categories": _categories(),
+        "date": date if day else None,
+    }
 
 
 def _categories() -> list[str]:
-    return [one.strip() for one in re.split(r"[,，;；、\n]", request.form.get("categories", "")) if one.strip()]
+    return [
+        one.strip() for one in re.split(r"[,，;；、\n]", request.form.get("categories", "")) if one.strip()
+    ]
 
 
 def _text(name: str) -> str:

@@ -51,8 +51,10 @@ class Documents(documents_pb2_grpc.DocumentServiceServicer):
         self.away = False
         self.asked = []
 
-    def ReadFile(self, request, rpc):
-        self.asked.append((request.document, request.digest, dict(rpc.invocation_metadata()).get("authorization", "")))
+    def ReadFile(self, request, rpc):  # noqa: N802
+        self.asked.append(
+            (request.document, request.digest, dict(rpc.invocation_metadata()).get("authorization", ""))
+        )
         if self.away:
             rpc.abort(grpc.StatusCode.UNAVAILABLE, "away")
         if request.digest not in self.files:
@@ -78,7 +80,9 @@ def knowledge(tmp_path_factory, documents):
     mongo, nats = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
     if not mongo or not nats:
         pytest.skip("TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS say where the engines are")
-    service = InProcess(SERVICE, mongo, nats, tmp_path_factory.mktemp("knowledge"), directory_of(UNITS, PEOPLE))
+    service = InProcess(
+        SERVICE, mongo, nats, tmp_path_factory.mktemp("knowledge"), directory_of(UNITS, PEOPLE)
+    )
     service.parts.__dict__["token"] = SimpleNamespace(get=lambda: AS["service"])
     with service.running(knowledge_pb2_grpc.KnowledgeServiceStub) as running:
         # The import's own client finds this very server.

@@ -1,4 +1,4 @@
-"""Concluded documents become items: once, with their files and their course, whatever order the events come in."""
+"""Concluded documents become items: once, whole, whatever order the events come in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tongban.knowledge.v1 import knowledge_pb2 as pb
 
 from chassis.deadletters import DeadLetters
 from chassis.errors import Forbidden, NotFound
-from services.knowledge.commands import item_id
+from services.knowledge.intake import item_id
 from services.knowledge.tests.integration.conftest import AS
 from tests.inprocess import eventually
 
@@ -22,10 +22,20 @@ pytestmark = pytest.mark.integration
 
 def concluded(documents, *, sequence=1, files=(b"the printed page",), document="", **more):
     told = events.DocumentConcluded(
-        document=document or uuid.uuid4().hex, sequence=sequence, level=0, genre="通知", issuing_unit="zfb",
-        **{"title": "关于防汛值守的通知", "document_number": "云政办发〔2026〕7号", "text": "各单位：\n请做好防汛值守。",
-           "readers": ["u:zfb", "u:zfb-mishu", "u:jtj"], "addressees": ["jtj"], **more},
-    )  # fmt: skip
+        document=document or uuid.uuid4().hex,
+        sequence=sequence,
+        level=0,
+        genre="通知",
+        issuing_unit="zfb",
+        **{
+            "title": "关于防汛值守的通知",
+            "document_number": "云政办发〔2026〕7号",
+            "text": "各单位：\n请做好防汛值守。",
+            "readers": ["u:zfb", "u:zfb-mishu", "u:jtj"],
+            "addressees": ["jtj"],
+            **more,
+        },
+    )
     told.issued_at.FromSeconds(1_780_000_000)
     for number, data in enumerate(files):
         digest = hashlib.sha256(data).hexdigest()
@@ -57,7 +67,12 @@ def test_a_concluded_document_is_filed_whole(knowledge, documents, search, file_
     told = concluded(documents, files=(data, b"second"), title="关于金丝楠木保护的通知", text="全文" * 5000)
     knowledge.tell("documents", told)
     item = eventually(lambda: there(knowledge, told.document))
-    assert (item.kind, item.document_number, item.genre, item.issuer) == ("archive", "云政办发〔2026〕7号", "通知", "云溪区人民政府办公室")
+    assert (item.kind, item.document_number, item.genre, item.issuer) == (
+        "archive",
+        "云政办发〔2026〕7号",
+        "通知",
+        "云溪区人民政府办公室",
+    )
     assert item.text == told.text
     assert list(item.course) == list(told.course)
     assert list(item.addressees) == ["jtj"]
@@ -70,9 +85,14 @@ def test_a_concluded_document_is_filed_whole(knowledge, documents, search, file_
     assert there(knowledge, told.document, "keyuan") is None
 
 
-def test_repeated_shuffled_and_replayed_events_leave_one_item(knowledge, documents, search):  # check 43, check 45
+def test_repeated_shuffled_and_replayed_events_leave_one_item(
+    knowledge, documents, search
+):  # check 43, check 45
     document = uuid.uuid4().hex
-    states = [concluded(documents, document=document, sequence=n, title=f"第{n}稿珙桐", files=(b"same",)) for n in (1, 2, 3)]
+    states = [
+        concluded(documents, document=document, sequence=n, title=f"第{n}稿珙桐", files=(b"same",))
+        for n in (1, 2, 3)
+    ]
     for told in (states[2], states[0], states[1]):
         knowledge.tell("documents", told, times=3)
     for told in random.Random(2).sample(states, 3):
@@ -90,17 +110,30 @@ def test_a_later_state_wins_and_categories_stay(knowledge, documents):
     told = concluded(documents, sequence=1)
     knowledge.tell("documents", told)
     item = eventually(lambda: there(knowledge, told.document, "wenshu"))
-    said = {"item": item.item, "title": item.title, "kind": item.kind, "readers": item.readers, "date": item.date,
-            "document_number": item.document_number, "level": item.level}  # fmt: skip
+    said = {
+        "item": item.item,
+        "title": item.title,
+        "kind": item.kind,
+        "readers": item.readers,
+        "date": item.date,
+        "document_number": item.document_number,
+        "level": item.level,
+    }
     request = pb.UpdateItemRequest(**said, categories=["防汛"], request_id="c" * 8)
     assert list(knowledge.call("UpdateItem", request, AS["wenshu"]).categories) == ["防汛"]
     with pytest.raises(Forbidden):
-        knowledge.call("UpdateItem", pb.UpdateItemRequest(**said | {"title": "改题"}, request_id="d" * 8), AS["wenshu"])
+        knowledge.call(
+            "UpdateItem", pb.UpdateItemRequest(**said | {"title": "改题"}, request_id="d" * 8), AS["wenshu"]
+        )
     with pytest.raises(Forbidden):
-        knowledge.call("WithdrawItem", pb.WithdrawItemRequest(item=item.item, request_id="e" * 8), AS["wenshu"])
+        knowledge.call(
+            "WithdrawItem", pb.WithdrawItemRequest(item=item.item, request_id="e" * 8), AS["wenshu"]
+        )
     later = concluded(documents, document=told.document, sequence=5, readers=["u:zfb"], text="改后全文")
     knowledge.tell("documents", later)
-    newer = eventually(lambda: (found := there(knowledge, told.document, "wenshu")) and found.text == "改后全文" and found)
+    newer = eventually(
+        lambda: (found := there(knowledge, told.document, "wenshu")) and found.text == "改后全文" and found
+    )
     assert list(newer.categories) == ["防汛"]
     assert there(knowledge, told.document) is None, "whom the later state no longer names reads it no longer"
 
@@ -144,4 +177,8 @@ def test_a_poisoned_event_is_buried_and_delays_nobody(knowledge, documents):  # 
 def _dead(knowledge, events):
     """The dead letters of these events with this very consumer; the stream may hold those of earlier runs."""
     letters = DeadLetters(knowledge.parts.bus).listing(500)
-    return [one for one in letters if one.event in events and one.consumer == f"{knowledge.settings.service}-filing"]
+    return [
+        one
+        for one in letters
+        if one.event in events and one.consumer == f"{knowledge.settings.service}-filing"
+    ]

@@ -14,7 +14,7 @@ from services.knowledge.tests.integration.test_filing import concluded, there
 from tests.inprocess import PlainVerifier, eventually
 
 pytestmark = pytest.mark.integration
-PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj trailer<</Root 1 0 R>>\n%%EOF"
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj trailer<</Root 1 0 R>>\n%%EOF"
 
 
 def said(answer):
@@ -46,14 +46,21 @@ def browser(knowledge):
 
 def test_from_the_upload_form_to_the_hit_the_item_and_its_file(browser):
     browser.get("/knowledge/new", "wenshu")
-    refused = browser.post("/knowledge/new", "wenshu", {"title": "没有类别", "text": "正文", "audience": "unit"}, 422)
+    refused = browser.post(
+        "/knowledge/new", "wenshu", {"title": "没有类别", "text": "正文", "audience": "unit"}, 422
+    )
     assert "请选择资料类别" in refused.text
     assert "没有类别" in refused.text
     form = {
-        "title": "巡河<b>经验</b>", "kind": "experience", "audience": "chosen", "units": ["jtj"], "categories": "河湖、巡查",
-        "date": "2025-03-01", "text": "# 做法\n\n每周**巡河**两次，发现紫薇。<script>alert(1)</script>\n\n[坏](javascript:alert(1))",
+        "title": "巡河<b>经验</b>",
+        "kind": "experience",
+        "audience": "chosen",
+        "units": ["jtj"],
+        "categories": "河湖、巡查",
+        "date": "2025-03-01",
+        "text": "# 做法\n\n每周**巡河**两次，发现紫薇。<script>alert(1)</script>\n[坏](javascript:alert(1))",
         "files": (io.BytesIO(PDF), "方案 1.pdf"),
-    }  # fmt: skip
+    }
     at = browser.post("/knowledge/new", "wenshu", form).headers["Location"]
     page = browser.get(at, "wenshu").text
     assert "<strong>巡河</strong>" in page
@@ -94,11 +101,19 @@ def test_html_is_only_ever_saved_never_shown(browser):  # check 28
 
 
 def test_edit_new_version_withdraw_and_restore(browser):
-    at = browser.post("/knowledge/new", "mishu", {"kind": "template", "title": "请示范文", "text": "甲稿"}).headers["Location"]
+    at = browser.post(
+        "/knowledge/new", "mishu", {"kind": "template", "title": "请示范文", "text": "甲稿"}
+    ).headers["Location"]
     assert "修改信息" in browser.get(at, "wenshu").text
     form = browser.get(f"{at}/edit", "wenshu").text
     etag = re.search(r'name="etag" value="(\d+)"', form)[1]
-    said_of = {"etag": etag, "title": "请示范文（新）", "kind": "template", "audience": "all", "categories": "范文"}
+    said_of = {
+        "etag": etag,
+        "title": "请示范文（新）",
+        "kind": "template",
+        "audience": "all",
+        "categories": "范文",
+    }
     browser.post(f"{at}/edit", "wenshu", said_of)
     browser.post(f"{at}/edit", "wenshu", said_of, 409)
     assert "请示范文（新）" in browser.get(at, "keyuan").text
@@ -125,7 +140,15 @@ def test_a_filed_document_shows_its_course_and_takes_categories_only(knowledge, 
     item = eventually(lambda: there(knowledge, told.document, "wenshu"))
     at = f"/knowledge/items/{item.item}"
     page = said(browser.get(at, "wenshu"))
-    for words in ("关于抗旱的通知", "云政办发〔2026〕7号", "办理过程", "签发", "同意", "wenshu同志", "附件0.pdf"):
+    for words in (
+        "关于抗旱的通知",
+        "云政办发〔2026〕7号",
+        "办理过程",
+        "签发",
+        "同意",
+        "wenshu同志",
+        "附件0.pdf",
+    ):
         assert words in page
     assert hashlib.sha256(PDF).hexdigest() in browser.get(at, "wenshu").text
     browser.post(f"{at}/edit", "wenshu", {"etag": item.etag, "title": "改题", "categories": "抗旱"})
@@ -135,7 +158,12 @@ def test_a_filed_document_shows_its_course_and_takes_categories_only(knowledge, 
 
 def test_facets_and_suggestions_of_the_search_page(browser):
     for number in range(3):
-        form = {"kind": "training", "title": f"培训材料蓝花楹{number}", "text": "甲", "date": f"202{number}-01-01"}
+        form = {
+            "kind": "training",
+            "title": f"培训材料蓝花楹{number}",
+            "text": "甲",
+            "date": f"202{number}-01-01",
+        }
         browser.post("/knowledge/new", "wenshu", form)
     page = browser.get("/knowledge/?q=蓝花楹", "wenshu").text
     assert "学习培训" in page

@@ -1,0 +1,192 @@
+"""# checks 1 to 5 for the two kinds of tokens that only the gateway reads: ID tokens and logout tokens."""
+
+import base64
+import json
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from chassis.errors import NotSignedIn
+from chassis.identity import Verifier
+from chassis.settings import Settings
+from gateway.oidc import LOGOUT_EVENT, Oidc
+from gateway.tests.unit.fakes import PUBLIC
+
+KEY = rsa.generate_private_key(65537, 2048)
+OTHER = rsa.generate_private_key(65537, 2048)
+ISSUER = f"{PUBLIC}/id/realms/tongban"
+NOW = int(time.time())
+ID = {
+    "iss": ISSUER,
+    "aud": "gateway",
+    "azp": "gateway",
+    "typ": "ID",
+    "sub": "p1",
+    "nonce": "n1",
+    "iat": NOW,
+    "exp": NOW + 300,
+}
+LOGOUT = {
+    "iss": ISSUER,
+    "aud": "gateway",
+    "typ": "Logout",
+    "sid": "s1",
+    "jti": "j1",
+    "iat": NOW,
+    "exp": NOW + 60,
+    "events": {LOGOUT_EVENT: {}},
+}
+
+
+@pytest.fixture
+def oidc(tmp_path):
+    (tmp_path / "gateway-client-secret").write_text("x")
+    given = Settings(
+        service="gateway",
+        process="test",
+        public_url=PUBLIC,
+        mongo_uri="",
+        nats_url="",
+        keycloak_url="http://127.0.0.1:9/id",
+        realm="tongban",
+        var=tmp_path,
+        secrets=tmp_path,
+    )
+    verifier = Verifier(given)
+    jwk = jwt.PyJWK(
+        json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": "k1", "alg": "RS256"}
+    )
+    verifier._keys = {"k1": jwk}
+    verifier._fetched = time.monotonic() + 1000
+    return Oidc(given, verifier)
+
+
+def signed(claims, key=KEY, kid="k1", algorithm="RS256", **header):
+    return jwt.encode(
+        {name: value for name, value in claims.items() if value is not None},
+        key,
+        algorithm,
+        headers={"kid": kid, **header},
+    )
+
+
+def plain(claims, header):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part(header)}.{part(claims)}."
+
+
+def test_good_tokens_are_taken(oidc):
+    assert oidc.check_id_token(signed(ID), "n1")["sub"] == "p1"
+    assert oidc.check_logout_token(signed(LOGOUT))["sid"] == "s1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "https://evil.example"},
+        {"iss": f"{PUBLIC}/id/realms/other"},
+        {"aud": "tongban"},
+        {"aud": None},
+        {"azp": "other"},
+        {"typ": "Bearer"},
+        {"typ": "Refresh"},
+        {"typ": None},
+        {"nonce": "n2"},
+        {"nonce": None},
+        {"exp": NOW - 31},
+        {"exp": None},
+        {"iat": NOW + 100},
+        {"nbf": NOW + 100},
+        {"sub": None},
+    ],
+)
+def test_wrong_id_tokens(oidc, change):  # check 4, 5
+    with pytest.raises(NotSignedIn):
+        oidc.check_id_token(signed({**ID, **change}), "n1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "other"},
+        {"events": None},
+        {"events": {}},
+        {"events": {LOGOUT_EVENT: "x"}},
+        {"events": "x"},
+        {"events": [LOGOUT_EVENT]},
+        {"nonce": "x"},
+        {"sid": None},
+        {"sid": 5},
+        {"jti": None},
+        {"jti": 5},
+        {"exp": NOW - 31},
+        {"exp": None},
+        {"iat": None},
+    ],
+)
+def test_wrong_logout_tokens(oidc, change):
+    with pytest.raises(NotSignedIn):
+        oidc.check_logout_token(signed({**LOGOUT, **change}))
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "NONE", "nOnE", "", None, "none ", " none", ["none"], "HS256", "RS384", 0]
+)
+def test_unsigned_tokens(oidc, algorithm):  # check 1
+    with pytest.raises(NotSignedIn):
+        oidc.check_logout_token(plain(LOGOUT, {"alg": algorithm, "kid": "k1", "typ": "JWT"}))
+
+
+def test_signed_with_the_public_key_as_secret(oidc):  # check 2
+    public = KEY.public_key()
+    for encoding, shape in ((serialization.Encoding.PEM, "pem"), (serialization.Encoding.DER, "der")):
+        secret = public.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+        import hashlib
+        import hmac
+
+        head = plain(LOGOUT, {"alg": "HS256", "kid": "k1"})[:-1]
+        mac = (
+            base64.urlsafe_b64encode(hmac.new(secret, head.encode(), hashlib.sha256).digest())
+            .rstrip(b"=")
+            .decode()
+        )
+        with pytest.raises(NotSignedIn):
+            oidc.check_logout_token(f"{head}.{mac}")
+        assert shape
+
+
+@pytest.mark.parametrize(
+    "kid", ["k2", "../k1", "k1' OR '1'='1", "https://evil.example/jwks", "", "/dev/null"]
+)
+def test_foreign_keys(oidc, kid):  # check 3
+    with pytest.raises(NotSignedIn):
+        oidc.check_logout_token(signed(LOGOUT, OTHER, kid, jku="https://evil.example/jwks"))
+
+
+def test_other_key_under_our_name(oidc):
+    with pytest.raises(NotSignedIn):
+        oidc.check_logout_token(signed(LOGOUT, OTHER))
+
+
+def test_mutations_are_refused(oidc):  # check 6
+    import random
+
+    token, accepted = signed(LOGOUT), 0
+    dice = random.Random(6)
+    for _ in range(1000):
+        place = dice.randrange(len(token))
+        changed = token[:place] + dice.choice("ABCxyz019-_.=\x00é") + token[place + dice.choice((0, 1, 2)) :]
+        try:
+            oidc.check_logout_token(changed)
+            # Only bits that base64 does not use may differ in an accepted token.
+            accepted += changed.rpartition(".")[0] != token.rpartition(".")[0]
+        except NotSignedIn:
+            pass
+    print(f"check 6: 1000 mutations, {accepted} accepted")
+    assert accepted == 0

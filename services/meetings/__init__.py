@@ -1,0 +1,1 @@
+"""Meetings: rooms that cannot be booked twice, notices, receipts."""

@@ -1,0 +1,237 @@
+"""What a user can do with meetings: call, change, cancel, answer, mark as read, urge. Rooms and lists: queries.py."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis import clock
+from chassis.aggregate import Request
+from chassis.directory import Directory
+from chassis.errors import Conflict, forbidden, invalid, not_found, wrong_state
+from chassis.identity_types import Principal
+from services.meetings.booking import BookingDesk, booking_of
+from services.meetings.model import Answer, Meeting, Notice, Room, RoomTaken, Span
+from services.meetings.registry import MANAGING, readers
+from services.meetings.repository import Records
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What the form says: a notice before the place is looked up, and whom to invite ("u:<unit>", "p:<person>")."""
+
+    title: str
+    agenda: str
+    span: Span
+    room: str
+    place: str
+    reply_by: datetime | None
+    participants: list[str]
+
+
+def call_meeting(
+    records: Records, desk: BookingDesk, directory: Directory, principal: Principal, request: Request,
+    announced: Announced, unit: str,
+) -> Meeting:  # fmt: skip
+    """Book the room, announce the meeting, ask for receipts.
+
+    Raises InvalidInput; WrongState (ROOM_TAKEN) that says who has the room; Forbidden.
+    """
+    if unit and unit not in principal.units:
+        raise forbidden("您不在该单位任职，不能以其名义召集会议。")
+    unit, now = unit or principal.unit, clock.now()
+    known = records.meetings.find(request.new_id())
+    if known is not None and request.seen(known):
+        return known
+    meeting = Meeting(
+        id=request.new_id(), notice=_notice(records, directory, announced, unit), organiser=principal.person,
+        organiser_unit=unit, created_at=now,
+    )  # fmt: skip
+    meeting.call(holders(directory, announced.participants), now)
+    with _room(desk, directory, meeting, meeting.number) as (claim, day):
+        meeting.claim, meeting.touched = claim, [day] if day else []
+        saved = records.meetings.add(meeting, request)
+        _not_ours(desk, saved, claim, day)
+    return saved
+
+
+def change_meeting(
+    records: Records, desk: BookingDesk, directory: Directory, principal: Principal, request: Request,
+    key: str, announced: Announced,
+) -> Meeting:  # fmt: skip
+    """Announce what is different; a new time or room is claimed first, and the old one given back after the save."""
+    current = records.meetings.get(key)
+    access_manage(current, principal)
+    if request.seen(current):
+        return current
+    notice, number = _notice(records, directory, announced, current.organiser_unit), current.number
+    to = holders(directory, announced.participants)
+    same_place = (notice.room, notice.span) == (current.notice.room, current.notice.span)
+
+    def save(claim: str, day: str) -> Meeting:
+        def step(meeting: Meeting) -> None:
+            access_manage(meeting, principal)
+            if meeting.number != number:
+                raise Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+            meeting.change(notice, claim, day, to, principal.person, clock.now())
+
+        return records.meetings.change(key, request, step)
+
+    if same_place:
+        return save(current.claim, "")
+    wanted = Meeting(
+        id=key, notice=notice, organiser=current.organiser, organiser_unit=current.organiser_unit, created_at=current.created_at
+    )
+    with _room(desk, directory, wanted, number + 1) as (claim, day):
+        saved = save(claim, day)
+        _not_ours(desk, saved, claim, day)
+    desk.settle(key)
+    return saved
+
+
+def cancel_meeting(
+    records: Records, desk: BookingDesk, principal: Principal, request: Request, *, key: str, reason: str
+) -> Meeting:
+    """Call it off and free the room."""
+
+    def step(meeting: Meeting) -> None:
+        access_manage(meeting, principal)
+        meeting.cancel(principal.person, reason, clock.now())
+
+    saved = records.meetings.change(key, request, step)
+    desk.settle(key)
+    return saved
+
+
+def answer_invitation(
+    records: Records, directory: Directory, principal: Principal, request: Request, *, key: str, number: int, answer: Answer
+) -> Meeting:
+    """Give the receipt of a unit or one's own."""
+    if any(directory.person(person) is None for person in answer.attendees):
+        raise invalid(attendees="所选的参会人员不存在，请重新选择。")
+
+    def step(meeting: Meeting) -> None:
+        access_meeting(meeting, principal)
+        one = meeting.invitation(number, principal.tokens)
+        meeting.answer(one, answer, principal.person, clock.now())
+
+    return records.meetings.change(key, request, step)
+
+
+def mark_read(records: Records, principal: Principal, request: Request, key: str) -> Meeting:
+    """Note that the caller has seen the present notice, where the caller answers for an invitation."""
+    current = access_meeting(records.meetings.get(key), principal)
+    if all(one.read_at is not None for one in current.invitations if one.holder in principal.tokens):
+        return current
+
+    def step(meeting: Meeting) -> None:
+        access_meeting(meeting, principal)
+        for one in meeting.invitations:
+            if one.holder in principal.tokens:
+                meeting.read(one, principal.person, clock.now())
+
+    return records.meetings.change(key, request, step)
+
+
+def urge_receipts(records: Records, principal: Principal, request: Request, *, key: str, message: str) -> Meeting:
+    """Ask all who have not answered."""
+
+    def step(meeting: Meeting) -> None:
+        access_manage(meeting, principal)
+        meeting.urge(request, principal.person, message, clock.now())
+
+    return records.meetings.change(key, request, step)
+
+
+def access_meeting(meeting: Meeting, principal: Principal) -> Meeting:
+    """The meeting, if the caller may see it.
+
+    Raises NotFound.
+    """
+    if principal.tokens.isdisjoint(readers(meeting)):
+        raise not_found("会议")
+    return meeting
+
+
+def access_manage(meeting: Meeting, principal: Principal) -> None:
+    """Only who called it and who answers for the organising unit may change it.
+
+    Raises NotFound or Forbidden.
+    """
+    access_meeting(meeting, principal)
+    if not may_manage(meeting, principal):
+        raise forbidden("只有会议召集人和召集单位的文书、负责人可以这样操作。")
+
+
+def may_manage(meeting: Meeting, principal: Principal) -> bool:
+    """Whether the caller called it or answers for the organising unit."""
+    return meeting.organiser == principal.person or any(principal.has_post(meeting.organiser_unit, role) for role in MANAGING)
+
+
+def may_book(directory: Directory, room: Room, unit: str) -> bool:
+    """Whether somebody of `unit` may book this room."""
+    return not room.closed and (room.shared or directory.organisation(room.unit) == directory.organisation(unit))
+
+
+def taken_sentence(directory: Directory, taken: RoomTaken) -> str:
+    """Who has the room, in one sentence."""
+    who = f"{directory.unit_name(taken.booking.unit)}（{directory.person_name(taken.booking.by)}）"
+    return f"{taken.zh.removesuffix('已被预订。')}已由{who}预订，请换一个时间或会议室。"
+
+
+def holders(directory: Directory, participants: list[str]) -> list[str]:
+    """Participants as holders of receipts: a person stays, a unit becomes its registrars.
+
+    Raises InvalidInput for whom the directory does not know.
+    """
+    found: list[str] = []
+    for token in participants:
+        kind, _, key = token.partition(":")
+        person = directory.person(key) if kind == "p" else None
+        if person is not None and not person.disabled and person.posts:
+            found.append(token)
+        elif kind == "u" and directory.unit(key) is not None:
+            if not directory.holders(f"{key}:registrar"):
+                raise invalid(participants=f"{directory.unit_name(key)}还没有设置文书，请直接选择参会人员。")
+            found.append(f"u:{key}:registrar")
+        else:
+            raise invalid(participants="所选的参会单位或人员不存在，或已停用，请重新选择。")
+    return found
+
+
+def _notice(records: Records, directory: Directory, announced: Announced, unit: str) -> Notice:
+    place = announced.place.strip()
+    if announced.room:
+        room = records.rooms.find(announced.room)
+        if room is None or not may_book(directory, room, unit):
+            raise invalid(room="该会议室不存在或不对您的单位开放，请重新选择。")
+        # Where it is stays in the notice as it was said, even if the room is renamed later.
+        place = f"{room.name}（{room.location}）" if room.location else room.name
+    return Notice(
+        announced.title.strip(), announced.agenda.strip(), announced.span, announced.room, place, announced.reply_by
+    )
+
+
+@contextlib.contextmanager
+def _room(desk: BookingDesk, directory: Directory, meeting: Meeting, number: int) -> Iterator[tuple[str, str]]:
+    """Hold the meeting's room, if it needs one; yields (claim, day), or ('', '')."""
+    if not meeting.notice.room:
+        yield "", ""
+        return
+    claim = f"{meeting.id}/{number}/{uuid.uuid4().hex[:12]}"
+    try:
+        with desk.claimed(meeting.notice.room, booking_of(meeting, claim, number)) as day:
+            yield claim, day
+    except RoomTaken as taken:
+        refusal = wrong_state(taken_sentence(directory, taken), "ROOM_TAKEN", "The room is taken at that time.")
+        refusal.fields["room"] = refusal.zh
+        raise refusal from taken
+
+
+def _not_ours(desk: BookingDesk, saved: Meeting, claim: str, day: str) -> None:
+    # The same request ran twice at once and the other one was first: its claim holds, ours goes back.
+    if claim and saved.claim != claim:
+        desk.give_back(day, claim)

@@ -1,0 +1,88 @@
+"""What this service publishes, what it takes in, and what it does by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from tongban.events.v1 import meeting_pb2, obligation_pb2
+
+from chassis import clock, log
+from chassis.consumer import Consumer, Event
+from chassis.errors import TongbanError
+from services.meetings.booking import BookingDesk
+from services.meetings.model import SHANGHAI, Closed, Meeting, Opened, Scheduled, Urged
+
+TICK = 20.0  # seconds between two looks at holds and ends
+_log = log.get(__name__)
+
+
+def to_wire(meeting: Meeting, event: Opened | Closed | Urged | Scheduled) -> Message:
+    """A meeting's news as messages."""
+    if isinstance(event, Opened):
+        return _opened(meeting, event)
+    if isinstance(event, Closed):
+        return obligation_pb2.ObligationClosed(
+            obligation=event.obligation, sequence=event.sequence, outcome=event.outcome, by=event.by, at=stamp(event.at)
+        )
+    if isinstance(event, Urged):
+        return obligation_pb2.ObligationUrged(
+            obligation=event.obligation, urging=event.urging, by=event.by, message=event.message, at=stamp(event.at)
+        )
+    notice = meeting.notice
+    return meeting_pb2.MeetingScheduled(
+        meeting=meeting.id, number=meeting.number, state=meeting.state, title=notice.title,
+        starts_at=stamp(notice.span.start), ends_at=stamp(notice.span.end), place=notice.place,
+        organiser=meeting.organiser, organiser_unit=meeting.organiser_unit, audience=meeting.audience(),
+    )  # fmt: skip
+
+
+def consumers(desk: BookingDesk) -> list[Consumer]:
+    """What `work` listens to: its own schedule, so that what a save left undone is finished."""
+
+    def scheduled(event: Event) -> None:
+        desk.settle(event.message.meeting)
+
+    subject = "tongban.*.v1.meeting.scheduled"
+    return [Consumer("rooms", {subject: (meeting_pb2.MeetingScheduled, scheduled)})]
+
+
+async def by_the_clock(desk: BookingDesk, pause: float = TICK) -> None:
+    """Look at holds and ends for ever."""
+    looks: tuple[Callable[[datetime], int], ...] = (desk.recover, desk.conclude)
+    while True:
+        for look in looks:
+            try:
+                await asyncio.to_thread(look, clock.now())
+            except TongbanError as problem:
+                _log.warning("looked in vain", problem=str(problem))
+        await asyncio.sleep(pause)
+
+
+def moment(given: Timestamp) -> datetime | None:
+    """A moment as it is kept: UTC, to the millisecond; None for an absent one."""
+    if not given.seconds and not given.nanos:
+        return None
+    return datetime.fromtimestamp(given.seconds, UTC) + timedelta(milliseconds=given.nanos // 1_000_000)
+
+
+def stamp(at: datetime | None) -> Timestamp | None:
+    """A moment as it goes over the wire."""
+    if at is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made
+
+
+def _opened(meeting: Meeting, event: Opened) -> Message:
+    start = meeting.notice.span.start.astimezone(SHANGHAI)
+    return obligation_pb2.ObligationOpened(
+        obligation=event.obligation, sequence=event.sequence, holder=event.holder, kind=event.kind, action=event.action,
+        title=f"{meeting.notice.title}（{start.month}月{start.day}日{start:%H:%M}，{meeting.notice.place}）",
+        link=f"/meetings/meeting/{meeting.id}", sender=meeting.organiser, sender_unit=meeting.organiser_unit,
+        opened_at=stamp(event.at), due_at=stamp(meeting.notice.reply_by or meeting.notice.span.start), matter=meeting.id,
+    )  # fmt: skip
