@@ -47,7 +47,7 @@ def main() -> int:
         now = datetime.now(UTC)
         story = Story(people, ids, receivers, now - timedelta(weeks=arguments.weeks), now)
         story.live(arguments.documents, lambda done: say(began, f"{done}/{arguments.documents} documents", same_line=True))
-        print()
+        say(began, f"{arguments.documents} documents      ")
         fill_others(story, lambda what: say(began, what))
     except (TongbanError, SettingMissing) as problem:
         print(f"The demonstration could not be loaded: {problem}", file=sys.stderr)
@@ -76,6 +76,9 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
 
 def say(began: float, what: str, *, same_line: bool = False) -> None:
     """One line of progress with the seconds since the start."""
+    terminal = sys.stdout.isatty()
+    if same_line and not terminal:
+        return
     print(f"\r{time.monotonic() - began:6.1f} s  {what}", end="" if same_line else "\n", flush=True)
 
 
@@ -83,7 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="deploy.demo", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--weeks", type=int, default=3)
-    parser.add_argument("--documents", type=int, default=24)
+    parser.add_argument("--documents", type=int, default=16)
     return parser.parse_args()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,9 +28,10 @@ class Story:
     units: list[str]  # receiving organisations
     start: datetime
     end: datetime
-    random: random.Random = field(default_factory=lambda: random.Random(9704))  # noqa: S311 - a story, not a secret
 
     def __post_init__(self) -> None:
+        # Units work side by side, as they do; what each of them does follows from document and unit alone.
+        self._pool = ThreadPoolExecutor(4)
         self.documents = stub("documents", stubs.DocumentServiceStub)
         self.deliveries = stub("documents", stubs.DeliveryServiceStub)
 
@@ -45,16 +47,18 @@ class Story:
         round_ = number // len(texts.SUBJECTS)
         title = f"关于{subject}的通知" if not round_ else f"关于进一步{subject}的通知（{round_ + 1}）"
         office = number % 4 != 3
-        clock = Clock(self.random, born, self.end)
-        drafter, reviewer, leader = ("qfb.mishu1", "qfb.mishu", self._leader()) if office else ("fgw.wenshu", "fgw.zonghe", "fgw.juzhang")
+        dice = random.Random(number)  # noqa: S311 - a story, not a secret
+        clock = Clock(dice, born, self.end)
+        drafter, reviewer, leader = ("qfb.mishu1", "qfb.mishu", self._leader(dice)) if office else ("fgw.wenshu", "fgw.zonghe", "fgw.juzhang")
         registrar = "qfb.wenshu" if office else "fgw.wenshu"
-        units = self.random.sample([unit for unit in self.units if office or unit != "fgw"], min(len(self.units) - 1, self.random.randint(3, 6)))
+        units = dice.sample([unit for unit in self.units if office or unit != "fgw"], min(len(self.units) - 1, dice.randint(3, 6)))
         elements = pb.Elements(
             genre="通知", title=title, body=texts.BODY.format(subject=subject, purpose=purpose), addressees=units[:-1],
-            copies=units[-1:], urgency=self.random.choice(["", "", "", "加急", "特急"]), reply_required=self.random.random() < 0.6,
+            copies=units[-1:], urgency=dice.choice(["", "", "", "加急", "特急"]), reply_required=dice.random() < 0.6,
         )  # fmt: skip
         if elements.reply_required:
-            elements.reply_by.FromDatetime((born + timedelta(days=self.random.choice([5, 7, 10]))).astimezone(UTC).replace(tzinfo=None))
+            by = (born + timedelta(days=dice.choice([5, 7, 10]))).astimezone(CHINA).replace(hour=18, minute=0, second=0, microsecond=0)
+            elements.reply_by.FromDatetime(by.astimezone(UTC).replace(tzinfo=None))
         made = self._do(self.documents.CreateDocument, pb.CreateDocumentRequest(elements=elements), drafter, clock.now)
         key = made.document
         if not clock.later(1, 5):
@@ -69,23 +73,30 @@ class Story:
         ):
             if not clock.later(1, 20):
                 return
-            self._do(method, pb.StepRequest(document=key, opinion=self.random.choice(words)), who, clock.now)
+            self._do(method, pb.StepRequest(document=key, opinion=dice.choice(words)), who, clock.now)
         if not clock.later(1, 6):
             return
         self._do(self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), registrar, clock.now)
-        for unit in units:
-            self._unit(f"{key}|{unit}", unit, elements.reply_required and unit != units[-1], registrar, clock.fork())
+        jobs = [
+            self._pool.submit(
+                self._unit, f"{key}|{unit}", unit, elements.reply_required and unit != units[-1], registrar,
+                Clock(random.Random(f"{number}|{unit}"), clock.now, self.end),  # noqa: S311
+            )
+            for unit in units
+        ]  # fmt: skip
+        for job in jobs:
+            job.result()
 
     def _unit(self, key: str, unit: str, reply: bool, registrar: str, clock: Clock) -> None:
         clerk = f"{unit}.wenshu"
         self.people.until(10, lambda: self._do(self.deliveries.GetDelivery, pb.GetDeliveryRequest(delivery=key), clerk, clock.now))
-        luck = self.random.random()
+        luck = clock.dice.random()
         if not clock.later(1, 30):
             if luck < 0.3:
-                self._step(self.deliveries.UrgeDelivery, key, registrar, clock, self.random.choice(texts.URGES))
+                self._step(self.deliveries.UrgeDelivery, key, registrar, clock, clock.dice.choice(texts.URGES))
             return
         if luck < 0.04:
-            self._step(self.deliveries.ReturnToSender, key, clerk, clock, self.random.choice(texts.RETURNS))
+            self._step(self.deliveries.ReturnToSender, key, clerk, clock, clock.dice.choice(texts.RETURNS))
             return
         for method in (self.deliveries.SignFor, self.deliveries.Register):
             self._step(method, key, clerk, clock)
@@ -95,22 +106,22 @@ class Story:
         chief = next(name for name in (f"{unit}.juzhang", f"{unit}.fuzeren", f"{unit}.zhuren") if name in self.ids)
         self._do(
             self.deliveries.PassOn,
-            pb.PassOnRequest(delivery=key, handlers=handlers, readers=[self.ids[chief]], proposal=self.random.choice(texts.PROPOSALS)),
+            pb.PassOnRequest(delivery=key, handlers=handlers, readers=[self.ids[chief]], proposal=clock.dice.choice(texts.PROPOSALS)),
             clerk, clock.now,
         )  # fmt: skip
         for part in handlers:
             if not clock.later(4, 40):
                 return
-            self._step(self.deliveries.Handle, key, part.replace("-", "."), clock, self.random.choice(texts.RESULTS))
+            self._step(self.deliveries.Handle, key, part.replace("-", "."), clock, clock.dice.choice(texts.RESULTS))
         if clock.later(0.5, 8):
-            self._step(self.deliveries.MarkRead, key, chief, clock, self.random.choice(["已阅。", "已阅，请认真落实。"]))
+            self._step(self.deliveries.MarkRead, key, chief, clock, clock.dice.choice(["已阅。", "已阅，请认真落实。"]))
         else:
             return
         if reply and clock.later(1, 20):
-            self._step(self.deliveries.Answer, key, clerk, clock, self.random.choice(texts.ANSWERS))
+            self._step(self.deliveries.Answer, key, clerk, clock, clock.dice.choice(texts.ANSWERS))
 
-    def _leader(self) -> str:
-        return self.random.choice([name for name in self.ids if name.startswith("qzf.")] + ["qfb.zhuren"] * 2)
+    def _leader(self, dice: random.Random) -> str:
+        return dice.choice([name for name in self.ids if name.startswith("qzf.")] + ["qfb.zhuren"] * 2)
 
     def _step(self, method: Any, key: str, who: str, clock: Clock, opinion: str = "") -> None:
         self._do(method, pb.DeliveryStepRequest(delivery=key, opinion=opinion), who, clock.now)
@@ -123,21 +134,17 @@ class Clock:
     """The time of one thread of the story: moves on by hours of work, and says when the present is reached."""
 
     def __init__(self, dice: random.Random, now: datetime, end: datetime) -> None:
-        self._random = dice
+        self.dice = dice
         self._end = end
         self.now = working(now)
 
     def later(self, least: float, most: float) -> bool:
         """Move on by so many hours of the office's day; False when that would be in the future."""
-        moved = working(self.now + timedelta(hours=self._random.uniform(least, most)))
+        moved = working(self.now + timedelta(hours=self.dice.uniform(least, most)))
         if moved >= self._end:
             return False
         self.now = moved
         return True
-
-    def fork(self) -> Clock:
-        """Another thread that begins now."""
-        return Clock(self._random, self.now, self._end)
 
 
 def working(moment: datetime) -> datetime:

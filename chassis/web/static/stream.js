@@ -34,9 +34,16 @@
     } else if (kind === "notice") {
       toast({ text: data.text, link: data.link, tone: "info" });
     } else if (kind === "session-ended") {
-      location.assign("/auth/login");
+      // Not to the login page: Keycloak might still know the person and let them in again. And not at all where the log-out itself
+      // is under way, for its own answer leads on.
+      if (!leaving) location.assign("/signed-out");
     }
   }
+
+  let leaving = false;
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches?.('form[action="/auth/logout"]')) leaving = true;
+  });
 
   function tell(kind, data) {
     channel?.postMessage({ kind, data });

@@ -203,7 +203,7 @@
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
-    if (status === 401) location.assign(`/auth/login?return_to=${encodeURIComponent(location.pathname + location.search)}`);
+    if (status === 401) location.assign(`/auth/login?next=${encodeURIComponent(location.pathname + location.search)}`);
     // The kit's own errors bring their toast as an event; anything else (the edge, a proxy) gets a plain sentence.
     else if (!event.detail.xhr.getResponseHeader("HX-Trigger")) toast({ text: words.failed, tone: "bad" });
   });

@@ -25,6 +25,11 @@ ENV = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_in_shared_memory(monkeypatch):
+    monkeypatch.setattr(edge, "_memory_folder", lambda out_dir: out_dir / "sessions")
+
+
 @pytest.fixture
 def units():
     return tomllib.loads((edge.ROOT / "deploy" / "units.toml").read_text())

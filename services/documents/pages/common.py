@@ -56,5 +56,6 @@ def uploads(field: str) -> list[Any]:
 
 def listing(call: Any, **more: str) -> pb.ListResponse:
     """A page of a register, as the query string asks for it."""
-    wanted = {name: request.args.get(name, "") for name in ("words", "state", "genre", "unit")}
-    return call(pb.ListRequest(**wanted, page_size=20, page_token=request.args.get("cursor", ""), **more))
+    wanted = {name: request.args.get(name, "") for name in ("state", "genre", "unit")}
+    words = request.args.get("q", "")
+    return call(pb.ListRequest(words=words, **wanted, page_size=20, page_token=request.args.get("cursor", ""), **more))

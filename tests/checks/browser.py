@@ -1,0 +1,70 @@
+"""A browser of the tests: TLS with the platform's own authority, cookies, the login's form; it keeps every answer."""
+
+from __future__ import annotations
+
+import html
+import re
+import ssl
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+
+LONGEST = 20  # redirects in one go
+
+
+class Browser:
+    """Follows nothing by itself. `seen` holds every answer since the beginning."""
+
+    def __init__(self, url: str, ca: Path) -> None:
+        self.url = url
+        self.http = httpx.Client(verify=ssl.create_default_context(cafile=str(ca)), timeout=30)
+        self.seen: list[httpx.Response] = []
+        self._csrf = ""
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """One request; an answer that says to come back is waited for, as a patient client would."""
+        for _ in range(20):
+            answer = self.http.request(method, urljoin(self.url, path), **more)
+            if answer.status_code != 429:
+                break
+            time.sleep(0.3)
+        self.seen.append(answer)
+        return answer
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """GET, no redirect followed."""
+        return self.ask("GET", path, **more)
+
+    def follow(self, answer: httpx.Response) -> httpx.Response:
+        """Go where the answer leads, as a browser does, to the page at the end."""
+        for _ in range(LONGEST):
+            if not answer.is_redirect:
+                return answer
+            answer = self.get(urljoin(str(answer.url), answer.headers["location"]))
+        raise AssertionError("redirects without end")
+
+    def sign_in(self, username: str, password: str, target: str = "/") -> httpx.Response:
+        """Through the login page of the real Keycloak; returns the page that is shown then."""
+        page = self.follow(self.get("/auth/login", params={"next": target}))
+        action = re.search(r'action="([^"]+)"', page.text)
+        assert action, f"no login form at {page.url}: {page.status_code} {page.text[:300]}"
+        form = {"username": username, "password": password}
+        return self.follow(self.ask("POST", html.unescape(action[1]), data=form))
+
+    @property
+    def csrf(self) -> str:
+        """The session's CSRF token."""
+        if not self._csrf:
+            self._csrf = self.get("/auth/me").json()["csrf"]
+        return self._csrf
+
+    def cookie(self, name: str) -> str:
+        """The value of a cookie, '' when there is none."""
+        return next((cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == name), "")
+
+    def close(self) -> None:
+        """End; the session at the platform stays."""
+        self.http.close()

@@ -1,0 +1,75 @@
+"""The running platform from the inside: its settings, its gRPC doors, its methods."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from chassis.settings import Settings
+from deploy.local.stack import Stack
+from tests.rules import tree
+
+
+def settings_of(stack: Stack) -> Settings:
+    """The settings of a process of this platform."""
+    env = stack.env
+    return Settings(
+        service="demo", process="test", public_url=env["TONGBAN_PUBLIC_URL"], mongo_uri=env["TONGBAN_MONGO_URI"],
+        nats_url=env["TONGBAN_NATS_URL"], keycloak_url=env["TONGBAN_KEYCLOAK_URL"], realm=env["TONGBAN_REALM"],
+        var=Path(env["TONGBAN_VAR"]), secrets=Path(env["TONGBAN_SECRETS"]),
+    )  # fmt: skip
+
+
+class Doors:
+    """One channel to each unit's gRPC server."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.units = tree.built()
+        self._channels = {
+            unit: grpc.insecure_channel(stack.env[f"TONGBAN_GRPC_{unit.upper()}"]) for unit in self.units
+        }
+
+    def methods(self) -> Iterator[tuple[str, Any]]:
+        """(unit, method) of every RPC of every unit."""
+        for unit in self.units:
+            for method in tree.rpcs()[unit]:
+                yield unit, method
+
+    def ask(self, unit: str, method: Any, metadata: list[tuple[str, str]], request: Any = None) -> grpc.StatusCode:
+        """The code with which a call ends; without a request it carries an empty one."""
+        message = request if request is not None else GetMessageClass(method.input_type)()
+        if "request_id" in message.DESCRIPTOR.fields_by_name and not message.request_id:
+            message.request_id = uuid.uuid4().hex
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        shape = ("stream_" if method.client_streaming else "unary_") + (
+            "stream" if method.server_streaming else "unary"
+        )
+        channel = self._channels[unit]
+        call = getattr(channel, shape)(
+            path, request_serializer=lambda one: one.SerializeToString(), response_deserializer=lambda data: data
+        )
+        try:
+            answer = call(iter([message]) if method.client_streaming else message, timeout=15, metadata=metadata)
+            if method.server_streaming:
+                list(answer)
+        except grpc.RpcError as problem:
+            return problem.code()
+        return grpc.StatusCode.OK
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+
+
+def reading(unit: str) -> Any:
+    """A method of the unit that reads without needing anything: what a valid token opens at once."""
+    wanted = {
+        "documents": "ListDocuments", "tasks": "GetTodoCount", "knowledge": "ListCategories", "meetings": "ListRooms",
+        "portal": "ListApps",
+    }  # fmt: skip
+    return next(method for method in tree.rpcs()[unit] if method.name == wanted[unit])
