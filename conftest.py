@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.stack import Stack
 
 ROOT = Path(__file__).parent
 VAR = ROOT / "var" / "test"
 DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, few enough to be quick
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("tongban", deadline=None)
+settings.load_profile("tongban")
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +41,7 @@ def stack() -> Iterator[Stack]:
 
     `stack.env` is its environment; `stack.kill(name)` and `stack.restart(name)` act on its processes.
     """
-    with Stack(VAR / "stack") as running:
+    with Stack(VAR / "stack", seconds=480) as running:
         env = {**os.environ, **running.env, "TONGBAN_SERVICE": "demo", "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}"}
         command = [sys.executable, "-m", "deploy.demo", "--size", "small", "--documents", str(DOCUMENTS), "--weeks", "1"]
         subprocess.run(command, env=env, cwd=ROOT, check=True, timeout=300)

@@ -27,6 +27,12 @@ def _refused(why: str) -> NotSignedIn:
     return NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。", f"Not signed in: {why}.")
 
 
+def _away() -> Unavailable:
+    return Unavailable(
+        "IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", "The identity provider does not answer."
+    )
+
+
 class Verifier:
     """Verifies access tokens of one realm. Safe for use by many threads."""
 
@@ -71,7 +77,7 @@ class Verifier:
             raise _refused("malformed token") from problem
         if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
             raise _refused("wrong algorithm")
-        key = self._key(header["kid"])
+        key = self.key(header["kid"])
         try:
             claims = jwt.decode(
                 token, key.key, algorithms=["RS256"], audience="tongban", issuer=self._settings.issuer,
@@ -84,7 +90,11 @@ class Verifier:
             raise _refused("not an access token")
         return principal_of(claims)
 
-    def _key(self, kid: str) -> jwt.PyJWK:
+    def key(self, kid: str) -> jwt.PyJWK:
+        """The realm's public key of this id.
+
+        Raises NotSignedIn for an unknown one, Unavailable when keys cannot be had.
+        """
         key = self._keys.get(kid)
         if key is not None:
             return key
@@ -104,7 +114,7 @@ class Verifier:
             keys = jwt.PyJWKSet.from_dict(reply.json()).keys
         except (httpx.HTTPError, ValueError, jwt.PyJWTError) as problem:
             if first:
-                raise Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)) from problem
+                raise _away() from problem
             # Known keys still serve; the unknown one is refused and asked for again later.
             self._fetched = time.monotonic()
             return
@@ -161,7 +171,7 @@ class ServiceToken:
             )
             reply.raise_for_status()
         except httpx.HTTPError as problem:
-            raise Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)) from problem
+            raise _away() from problem
         answer = reply.json()
         self._token = answer["access_token"]
         self._until = time.monotonic() + max(5, answer["expires_in"] - 60)

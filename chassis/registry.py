@@ -106,7 +106,7 @@ class Registry:
         except InvalidQuery as problem:
             raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
-            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", str(problem)) from problem
+            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared.") from problem
 
     def suggestions(self, prefix: str, principal: Principal) -> list[str]:
         """Titles that the caller may see and that match what was typed so far."""
@@ -115,7 +115,7 @@ class Registry:
         except InvalidQuery as problem:
             raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
-            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", str(problem)) from problem
+            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared.") from problem
 
     def _all(self, repositories: dict[str, Repository[Any]]) -> Iterator[Entry]:
         for kind, make in self._entries.items():

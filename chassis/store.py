@@ -19,6 +19,7 @@ from chassis.settings import Settings
 
 Record = dict[str, Any]
 _CODEC: CodecOptions = CodecOptions(tz_aware=True)
+DISK_FULL = 14031  # OutOfDiskSpace
 _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 
 
@@ -27,9 +28,17 @@ def _typed() -> Iterator[None]:
     try:
         yield
     except driver.DuplicateKeyError as problem:
-        raise Exists("EXISTS", "已存在相同的记录。", str(problem)) from problem
+        raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
     except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WTimeoutError) as problem:
-        raise Unavailable("STORE_UNAVAILABLE", "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。", str(problem)) from problem
+        raise Unavailable(
+            "STORE_UNAVAILABLE", "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。", "The database does not answer."
+        ) from problem
+    except driver.WriteError as problem:
+        if problem.code != DISK_FULL:
+            raise
+        raise Unavailable(
+            "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
+        ) from problem
 
 
 def _conflict() -> Conflict:

@@ -129,7 +129,7 @@ class Oidc:
             header = jwt.get_unverified_header(token)
             if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
                 raise _refused("wrong algorithm")
-            key = self._verifier._key(header["kid"])  # noqa: SLF001 - one cache of keys for all kinds of tokens
+            key = self._verifier.key(header["kid"])
             claims = jwt.decode(
                 token,
                 key.key,

@@ -12,7 +12,8 @@ from flask.typing import ResponseReturnValue
 
 TONES = ("good", "info", "warn", "bad")
 # The server itself reads it back on the next page, so it can have every protection that a cookie can have.
-_TOAST_COOKIE = "__Host-tongban-toast"
+# Not of the gateway's family `__Host-tongban…`, which the edge hands to nobody else.
+_TOAST_COOKIE = "__Host-message"
 _COOKIE: dict[str, Any] = {"path": "/", "samesite": "Lax", "secure": True, "httponly": True}
 
 

@@ -55,7 +55,7 @@ class Size:
     staff: int  # members of each department's working divisions, beside clerk and heads
 
 
-SIZES = {"small": Size(4, 6, 4, 1), "district": Size(14, 33, 30, 2)}
+SIZES = {"small": Size(4, 6, 4, 1), "district": Size(14, 33, 30, 3)}
 
 
 @dataclass(frozen=True)

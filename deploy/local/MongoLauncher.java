@@ -7,7 +7,9 @@ import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.io.File;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -91,6 +93,9 @@ public final class MongoLauncher {
         private final long reserve;
         /** Operations hold the shared side, a commit the exclusive one: so it sees whole operations only. */
         private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock(true);
+        /** One lock per collection: the library changes a stored document in place, and answers a reader with the
+         * very same object, so without it a reader would be told half of a change (a new revision with old fields). */
+        private final Map<String, ReentrantReadWriteLock> contents = new ConcurrentHashMap<>();
         private final Object flushing = new Object();
         private final AtomicLong written = new AtomicLong();
         private long flushed;
@@ -106,8 +111,14 @@ public final class MongoLauncher {
 
         @Override
         public Document handleMessage(MongoMessage message) {
+            ReentrantReadWriteLock content = contentOf(message);
             if (isRead(message.getDocument())) {
-                return super.handleMessage(message);
+                content.readLock().lock();
+                try {
+                    return super.handleMessage(message).cloneDeeply();
+                } finally {
+                    content.readLock().unlock();
+                }
             }
             // The store closes itself when a commit finds the disk full, and reading would end with it.
             if (file.getUsableSpace() < reserve) {
@@ -115,15 +126,24 @@ public final class MongoLauncher {
             }
             Document answer;
             long ticket;
+            content.writeLock().lock();
             gate.readLock().lock();
             try {
-                answer = super.handleMessage(message);
+                answer = super.handleMessage(message).cloneDeeply();
             } finally {
                 ticket = written.incrementAndGet();
                 gate.readLock().unlock();
+                content.writeLock().unlock();
             }
             flush(ticket);
             return answer;
+        }
+
+        private ReentrantReadWriteLock contentOf(MongoMessage message) {
+            Document command = message.getDocument();
+            String name = command.keySet().iterator().next();
+            Object collection = command.get("getMore".equals(name) ? "collection" : name);
+            return contents.computeIfAbsent(message.getDatabaseName() + "." + collection, key -> new ReentrantReadWriteLock());
         }
 
         private void flush(long ticket) {

@@ -32,7 +32,7 @@ def _apps() -> list[App]:
                 id="oldsite",
                 name="公文档案查询",
                 icon="folder",
-                description="2006年建设的老公文档案查询系统。演示账号：oa001 至 oa020，密码 oldsite123",
+                description="2006年建设的老公文档案查询系统",
                 category="老系统",
                 audience=["all"],
                 connector=Connector("form", f"{old}/index.jsp", form=form),

@@ -5,14 +5,14 @@ from services.documents import events, rpc
 from services.documents.registry import registry
 from services.documents.repository import repositories
 
+SERVICE = Service(
+    name="documents",
+    who=rpc.WHO,
+    add=rpc.add,
+    repositories=repositories,
+    consumers=events.consumers,
+    registry=registry,
+)
+
 if __name__ == "__main__":
-    main(
-        Service(
-            name="documents",
-            who=rpc.WHO,
-            add=rpc.add,
-            repositories=repositories,
-            consumers=events.consumers,
-            registry=registry,
-        )
-    )
+    main(SERVICE)

@@ -214,7 +214,7 @@ def clean_name(name: str) -> str:
     Raises InvalidInput.
     """
     bare = name.replace("\\", "/").rpartition("/")[2].strip().strip(".")
-    bare = "".join(sign for sign in bare if sign.isprintable())
+    bare = "".join(sign for sign in bare if sign.isprintable() and sign != '"')
     if not bare or len(bare) > 200:
         raise invalid(file="文件名须为 1–200 字。")
     return bare

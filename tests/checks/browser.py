@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import httpcore
 import httpx
 
 LONGEST = 20  # redirects in one go
+
+
+class Here(httpcore.SyncBackend):
+    """Finds every host of the platform on this machine, as a browser does with *.localhost."""
+
+    def connect_tcp(self, host: str, *args: Any, **more: Any) -> httpcore.NetworkStream:
+        return super().connect_tcp("127.0.0.1" if host.endswith("localhost") else host, *args, **more)
 
 
 class Browser:
@@ -20,7 +28,9 @@ class Browser:
 
     def __init__(self, url: str, ca: Path) -> None:
         self.url = url
-        self.http = httpx.Client(verify=ssl.create_default_context(cafile=str(ca)), timeout=30)
+        transport = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=str(ca)))
+        transport._pool._network_backend = Here()
+        self.http = httpx.Client(transport=transport, timeout=30)
         self.seen: list[httpx.Response] = []
         self._csrf = ""
 

@@ -48,7 +48,12 @@ def unsigned(token: str) -> list[str]:
 def keyed(token: str, secrets: dict[str, bytes]) -> dict[str, str]:
     """The claims of `token` with an HMAC under each of these public "secrets", saying HS* or, lying, RS256."""
     header, claims, _ = parts(token)
-    hashes = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512, "RS256": hashlib.sha256}
+    hashes = {
+        "HS256": hashlib.sha256,
+        "HS384": hashlib.sha384,
+        "HS512": hashlib.sha512,
+        "RS256": hashlib.sha256,
+    }
     forged = {}
     for name, secret in secrets.items():
         for alg, digest in hashes.items():

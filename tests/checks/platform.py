@@ -40,7 +40,9 @@ class Doors:
             for method in tree.rpcs()[unit]:
                 yield unit, method
 
-    def ask(self, unit: str, method: Any, metadata: list[tuple[str, str]], request: Any = None) -> grpc.StatusCode:
+    def ask(
+        self, unit: str, method: Any, metadata: list[tuple[str, str]], request: Any = None
+    ) -> grpc.StatusCode:
         """The code with which a call ends; without a request it carries an empty one."""
         message = request if request is not None else GetMessageClass(method.input_type)()
         if "request_id" in message.DESCRIPTOR.fields_by_name and not message.request_id:
@@ -51,10 +53,14 @@ class Doors:
         )
         channel = self._channels[unit]
         call = getattr(channel, shape)(
-            path, request_serializer=lambda one: one.SerializeToString(), response_deserializer=lambda data: data
+            path,
+            request_serializer=lambda one: one.SerializeToString(),
+            response_deserializer=lambda data: data,
         )
         try:
-            answer = call(iter([message]) if method.client_streaming else message, timeout=15, metadata=metadata)
+            answer = call(
+                iter([message]) if method.client_streaming else message, timeout=15, metadata=metadata
+            )
             if method.server_streaming:
                 list(answer)
         except grpc.RpcError as problem:

@@ -31,7 +31,9 @@ class Realm:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
         encryption = {**public, "kid": "encryption-key", "use": "enc"}
-        body = json.dumps({"keys": [{**public, "kid": KID, "use": "sig", "alg": "RS256"}, encryption]}).encode()
+        body = json.dumps(
+            {"keys": [{**public, "kid": KID, "use": "sig", "alg": "RS256"}, encryption]}
+        ).encode()
         self.asked = asked = []
 
         class Keys(http.server.BaseHTTPRequestHandler):
@@ -100,11 +102,16 @@ def test_wrong_issuer_audience_and_kind(realm, verifier):
     wrong += [{"aud": one} for one in (
         "account", "gateway", "Tongban", "tongban ", "tongban,account", "", [], ["account"], [["tongban"]], {"tongban": 1}, 7, None, ...,
     )]  # fmt: skip
-    wrong += [{"typ": one} for one in ("ID", "Refresh", "Offline", "Logout", "bearer", "BEARER", "", ["Bearer"], None, ...)]
+    wrong += [
+        {"typ": one}
+        for one in ("ID", "Refresh", "Offline", "Logout", "bearer", "BEARER", "", ["Bearer"], None, ...)
+    ]
     wrong += [{name: ...} for name in ("exp", "iat", "sub")]
     taken = [changes for changes in wrong if not refused(verifier, realm.sign_raw(changes))]
     assert not taken
-    print(f"check 4: {len(wrong)} tokens signed with the realm's key for somebody else or something else, 0 accepted")
+    print(
+        f"check 4: {len(wrong)} tokens signed with the realm's key for somebody else or something else, 0 accepted"
+    )
 
 
 def _sign_raw(self, changes, header=None):
@@ -132,8 +139,15 @@ def test_keys_that_the_token_names_are_never_followed(realm, verifier, monkeypat
     for named in ({"jku": url}, {"x5u": url}, {"jwk": jwk}, {"x5c": ["MIIB"]}, {"jku": url, "jwk": jwk}):
         tokens += [realm.sign(named, other), realm.sign({**named, "kid": "new"}, other)]
     tokens += [realm.sign_raw({}, {"alg": "RS256", "kid": kid}) for kid in (None, 1, [KID], {"a": 1}, True)]
-    tokens += [realm.sign_raw({}, {"alg": "RS256"}), realm.sign_raw({}, {"alg": "RS256", "kid": KID, "crit": ["x"], "x": 1})]
-    tokens += [realm.sign(None, curve, "ES256"), realm.sign(None, realm.key, "PS256"), realm.sign(None, realm.key, "RS512")]
+    tokens += [
+        realm.sign_raw({}, {"alg": "RS256"}),
+        realm.sign_raw({}, {"alg": "RS256", "kid": KID, "crit": ["x"], "x": 1}),
+    ]
+    tokens += [
+        realm.sign(None, curve, "ES256"),
+        realm.sign(None, realm.key, "PS256"),
+        realm.sign(None, realm.key, "RS512"),
+    ]
     reached = []
     connect = socket.socket.connect
 

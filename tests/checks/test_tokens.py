@@ -62,7 +62,9 @@ def test_alg_none_is_refused_in_every_spelling_and_form(doors, accepted, real):
     forged = unsigned(real)
     assert not accepted(enumerate(forged))
     asked = len(forged) * (len(doors.units) + 1)
-    print(f"check 1: {len(forged)} tokens at the gateway and {len(doors.units)} services, {asked} calls, 0 accepted")
+    print(
+        f"check 1: {len(forged)} tokens at the gateway and {len(doors.units)} services, {asked} calls, 0 accepted"
+    )
 
 
 def test_an_hmac_under_the_public_key_is_refused(doors, accepted, real, stack):
@@ -82,7 +84,9 @@ def test_an_hmac_under_the_public_key_is_refused(doors, accepted, real, stack):
     }  # fmt: skip
     forged = keyed(real, secrets)
     assert not accepted(forged.items())
-    print(f"check 2: {len(forged)} tokens over {len(secrets)} forms of the key at {len(doors.units) + 1} doors, 0 accepted")
+    print(
+        f"check 2: {len(forged)} tokens over {len(secrets)} forms of the key at {len(doors.units) + 1} doors, 0 accepted"
+    )
 
 
 def test_what_keycloak_signs_for_other_purposes_opens_no_service(doors, accepted, stack):
@@ -121,4 +125,6 @@ def test_every_method_of_every_service_refuses_without_a_token(doors):
         if (code := doors.ask(unit, method, metadata).name) != "UNAUTHENTICATED"
     ]
     assert not wrong
-    print(f"check 19: {sum(len(tree.rpcs()[unit]) for unit in doors.units)} methods asked without a token, 0 answered")
+    print(
+        f"check 19: {sum(len(tree.rpcs()[unit]) for unit in doors.units)} methods asked without a token, 0 answered"
+    )

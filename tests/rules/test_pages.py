@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 
 import pytest
-from flask import Blueprint
 
-from chassis import client
-from chassis.errors import NotSignedIn
-from chassis.identity_types import SYSTEM_ROLES, Principal
-from chassis.web import create_app
-from chassis.web.gallery import GalleryDirectory
 from gateway import cookies, routes
 from gateway.tests.unit import fakes
 from gateway.web import create
 from portal.connectors.proxy import Proxy
-from tests.rules import tree
+from tests.rules.apps import UNITS, Verifier, application, is_public, is_static, table
 
 VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 CSRF = "csrf-of-the-session"
-# What is shown without a login, for a reason each. Whoever adds one adds it here.
-PUBLIC = {
-    "open_pages.signed_out": "the page after signing out",
-    "open_pages.receipts": "its list of ended sessions, by a secret of the browser",
-    "open_pages.offline": "shown by the service worker when there is no network",
-    "open_pages.service_worker": "a script without data",
-}
 WRONG_TOKENS = [
     {},
     {"Authorization": ""},
@@ -52,61 +38,11 @@ FORGED = [
 ]
 
 
-class Verifier:
-    """Knows one token, of somebody who may do everything."""
-
-    def verify(self, token):
-        if token != "good":
-            raise NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。")
-        posts = ("fgw:registrar", "fgw:leader", "fgw:head")
-        return Principal(person="p1", name="张三", posts=posts, roles=SYSTEM_ROLES, clearance=3, session="s")
-
-
-UNITS = ["portal", *(name for name in tree.services() if (tree.ROOT / "services" / name / "pages").is_dir())]
-
-
 @pytest.fixture(scope="module", params=UNITS)
 def app(request):
-    """The unit's Flask application as its own factory makes it, with our verifier. Calls reach nobody."""
-    package = "portal" if request.param == "portal" else f"services.{request.param}"
-    module = importlib.import_module(f"{package}.pages")
-    with pytest.MonkeyPatch.context() as patch:
-        fixed = {"verifier": Verifier(), "directory": GalleryDirectory()}
-        patch.setattr(module, "create_app", lambda *args, **given: create_app(*args, **{**given, **fixed}))
-        patch.setattr(client, "ATTEMPTS", 1)
-        for unit in tree.rpcs():
-            patch.setenv(f"TONGBAN_GRPC_{unit.upper()}", "127.0.0.1:9")
-        made = module.app()
-        yield getattr(made, "_pages", made)
-
-
-def table(app):
-    """(endpoint, path, methods) of every route, with stand-ins for what is variable."""
-    adapter = app.url_map.bind("localhost")
-    for rule in app.url_map.iter_rules():
-        values = {name: stand_in(kind) for name, kind in rule._converters.items()}
-        yield (
-            rule.endpoint,
-            adapter.build(rule.endpoint, values, method=min(rule.methods)),
-            rule.methods,
-        )
-
-
-def stand_in(converter):
-    """A value that this part of a path takes."""
-    fixed = {"IntegerConverter": 1, "FloatConverter": 1.0, "UUIDConverter": "0" * 32}
-    return min(converter.items) if hasattr(converter, "items") else fixed.get(type(converter).__name__, "x1")
-
-
-def is_public(app, endpoint):
-    return endpoint in PUBLIC or endpoint == "healthz" or is_static(app, endpoint)
-
-
-def is_static(app, endpoint):
-    """Whether it is Flask's own view of static files: that its name ends so is not enough."""
-    return endpoint == "static" or isinstance(
-        getattr(app.view_functions[endpoint], "__self__", None), Blueprint
-    )
+    """The pages of each unit in turn."""
+    with application(request.param) as made:
+        yield made
 
 
 def test_what_is_public_is_listed_and_changes_nothing(app):

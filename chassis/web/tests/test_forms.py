@@ -61,7 +61,7 @@ def test_an_accepted_form_redirects_with_a_message(client):
     answer = _post(client, title="关于")
     assert answer.status_code == 303
     cookie = answer.headers["Set-Cookie"]
-    assert json.loads(unquote(re.match(r"__Host-tongban-toast=([^;]+)", cookie).group(1)))["text"] == "已保存"
+    assert json.loads(unquote(re.match(r"__Host-message=([^;]+)", cookie).group(1)))["text"] == "已保存"
     assert all(word in cookie for word in ("SameSite=Lax", "Secure", "HttpOnly", "Path=/"))  # check 12
 
 

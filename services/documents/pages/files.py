@@ -39,13 +39,14 @@ def _sent(key: str, digest: str, files: list[pb.File]) -> Response:
     name = next((file.name for file in files if file.digest == digest), "file")
     answers = documents.ReadFile(pb.ReadFileRequest(document=key, digest=digest))
     first = next(answers)
-    inline = first.content_type == "application/pdf" and request.args.get("inline") == "1"
+    kind = first.content_type.partition(";")[0]
+    inline = kind == "application/pdf" and request.args.get("inline") == "1"
     response = Response(
         (piece.data for piece in chain([first], answers)),
-        mimetype=first.content_type if inline else "application/octet-stream",
+        mimetype=kind if inline else "application/octet-stream",
     )
-    kind = "inline" if inline else "attachment"
-    response.headers["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(name)}"
+    way = "inline" if inline else "attachment"
+    response.headers["Content-Disposition"] = f"{way}; filename*=UTF-8''{quote(name)}"
     # What people upload must never run with the platform's rights, whatever its bytes are.
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -34,7 +34,7 @@ def words() -> dict:
 @views.get("/")
 def index() -> ResponseReturnValue:
     """The register that one's post works with."""
-    return redirect(url_for("overview.incoming_register"))
+    return redirect(url_for("overview.incoming_register", **request.args))
 
 
 @views.get("/incoming")

@@ -9,10 +9,7 @@ import pytest
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
 from chassis.directory import Directory
-from chassis.process import Service
-from services.documents import events, rpc
-from services.documents.registry import registry
-from services.documents.repository import repositories
+from services.documents.__main__ import SERVICE
 from tests.inprocess import InProcess, directory_of
 
 UNITS = [
@@ -49,10 +46,7 @@ def organs(directory: Directory) -> Directory:
 def documents(engines: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """The service, its directory and a way to call it."""
     directory = organs(directory_of(UNITS, PEOPLE))
-    service = Service(
-        name="documents", who=rpc.WHO, add=rpc.add, repositories=repositories, consumers=events.consumers, registry=registry
-    )
     var: Path = tmp_path_factory.mktemp("documents")
-    running = InProcess(service, engines["mongo"], engines["nats"], var, directory)
+    running = InProcess(SERVICE, engines["mongo"], engines["nats"], var, directory)
     with running.running(stubs.DocumentServiceStub, stubs.DeliveryServiceStub) as ready:
         yield ready

@@ -1,4 +1,4 @@
-"""The service on real engines, whose addresses come from TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS."""
+"""The service in this process, on the engines of the fixture `engines`."""
 
 from __future__ import annotations
 
@@ -76,10 +76,8 @@ def documents():
 
 
 @pytest.fixture(scope="module")
-def knowledge(tmp_path_factory, documents):
-    mongo, nats = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
-    if not mongo or not nats:
-        pytest.skip("TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS say where the engines are")
+def knowledge(tmp_path_factory, documents, engines):
+    mongo, nats = engines["mongo"], engines["nats"]
     service = InProcess(
         SERVICE, mongo, nats, tmp_path_factory.mktemp("knowledge"), directory_of(UNITS, PEOPLE)
     )

@@ -1,8 +1,6 @@
-"""The service on real engines, whose addresses come from TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS."""
+"""The service in this process, on the engines of the fixture `engines`."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 from tongban.tasks.v1 import tasks_pb2_grpc
@@ -29,10 +27,8 @@ AS = {person: token(person, *posts) for person, posts in PEOPLE.items()}
 
 
 @pytest.fixture(scope="module")
-def tasks(tmp_path_factory):
-    mongo, nats = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
-    if not mongo or not nats:
-        pytest.skip("TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS say where the engines are")
+def tasks(tmp_path_factory, engines):
+    mongo, nats = engines["mongo"], engines["nats"]
     service = InProcess(SERVICE, mongo, nats, tmp_path_factory.mktemp("tasks"), directory_of(UNITS, PEOPLE))
     with service.running(tasks_pb2_grpc.TaskServiceStub) as running:
         yield running
