@@ -62,7 +62,10 @@ class PlainRecords(Generic[T]):
             answer = step(found)
             if not answer:
                 return answer
-            fields: Record = _converter.unstructure(found, unstructure_as=self._kind) | {"_id": key, "schema": 1}
+            fields: Record = _converter.unstructure(found, unstructure_as=self._kind) | {
+                "_id": key,
+                "schema": 1,
+            }
             try:
                 if record:
                     self._records.save(fields | {"revision": record["revision"]}, [])

@@ -59,10 +59,14 @@ def directory_of(units: list[tuple[str, str, str, str]], people: dict[str, list[
     """A directory that stands still. units: (id, name, parent, kind); people: id → posts."""
     directory = Directory()
     for order, (unit, name, parent, kind) in enumerate(units):
-        entry = directory_pb2.Unit(unit=unit, name=name, short_name=name, parent=parent, kind=kind, order=order)
+        entry = directory_pb2.Unit(
+            unit=unit, name=name, short_name=name, parent=parent, kind=kind, order=order
+        )
         directory.on_entry(f"unit.{unit}", entry.SerializeToString())
     for order, (person, posts) in enumerate(people.items()):
-        entry = directory_pb2.Person(person=person, username=person, name=f"{person}同志", posts=posts, order=order)
+        entry = directory_pb2.Person(
+            person=person, username=person, name=f"{person}同志", posts=posts, order=order
+        )
         directory.on_entry(f"person.{person}", entry.SerializeToString())
     directory.ready.set()
     return directory
@@ -127,7 +131,9 @@ class InProcess:
         key = event_id or event["id"]
         for _ in range(times):
             headers = {**event["headers"], "ce-id": key, "Nats-Msg-Id": uuid.uuid4().hex}
-            self.parts.bus.run(self.parts.bus.bus.js.publish(event["subject"], event["data"], headers=headers), 10)
+            self.parts.bus.run(
+                self.parts.bus.bus.js.publish(event["subject"], event["data"], headers=headers), 10
+            )
         return key
 
     def _pushed(self, subject: str, data: bytes) -> None:
@@ -151,7 +157,9 @@ class InProcess:
             await asyncio.wait_for(one.bound.wait(), 20)
         # Engines that were used before hold earlier events, which are taken in first.
         for one in running:
-            while (info := await bus.js.consumer_info("TONGBAN", one._durable)).num_pending or info.num_ack_pending:
+            while (
+                info := await bus.js.consumer_info("TONGBAN", one._durable)
+            ).num_pending or info.num_ack_pending:
                 await asyncio.sleep(0.05)
         self.pushes.clear()
         self.bound.set()

@@ -89,8 +89,13 @@ def _prefix(service: str, blueprint: Blueprint) -> str:
     return own if service == "portal" else f"/{service}{own}"
 
 
-def _navigation() -> list[tuple[str, str, str, str]]:
-    """The five places of the platform, in the order in which a clerk needs them: key, label, href, icon."""
+def _navigation(*, business: bool) -> list[tuple[str, str, str, str]]:
+    """The places of the platform, in the order in which a clerk needs them: key, label, href, icon.
+
+    business: whether the person holds a post; without one, as the three administrators, there is nothing to do in the services.
+    """
+    if not business:
+        return [("home", "首页", "/", "home")]
     return [
         ("home", "待办", "/", "home"),
         ("documents", "公文", "/documents/", "document"),

@@ -32,6 +32,7 @@ SHOWN = [
     ("secadmin", "安全管理员"),
     ("auditor", "审计员"),
 ]
+SAMPLES = "The old sample site has accounts of its own: oa001 to oa020, password oldsite123.\n"
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
         print(f"The demonstration could not be loaded: {problem}", file=sys.stderr)
         return 1
     logins = "".join(f"  {name:<14} {what}\n" for name, what in SHOWN)
-    (settings().var / "demo-logins.txt").write_text(f"Demo password for every account: {settings().secret('demo-password')}\n{logins}")
+    (settings().var / "demo-logins.txt").write_text(f"Demo password for every account: {settings().secret('demo-password')}\n{logins}{SAMPLES}")
     say(began, f"done, {people.calls} calls")
     return 0
 

@@ -1,7 +1,7 @@
 // Draws the API's description. Everything is put in as text, never as markup.
 "use strict";
 
-const UNITS = { documents: "公文", meetings: "会议", tasks: "督办", knowledge: "知识", portal: "门户" };
+const UNITS = { documents: "公文", meetings: "会议", tasks: "任务", knowledge: "知识", portal: "门户" };
 const PLACES = { path: "路径", query: "查询", header: "请求头" };
 
 function element(tag, attributes, ...children) {

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from chassis import clock, log
 from chassis.aggregate import Request
@@ -62,14 +63,14 @@ class BookingDesk:
         meeting = self._records.meetings.get(key)
         while True:
             if not self._claim_stands(meeting):
-                at = clock.now()
-                lost = meeting.claim
-                request = Request(f"lost:{lost}")
-                _log.error("room lost", meeting=key, claim=lost)
-                self._records.meetings.change(key, request, lambda one: one.lose_room(lost, at))
+                request = Request(f"lost:{meeting.claim}")
+                _log.error("room lost", meeting=key, claim=meeting.claim)
+                self._records.meetings.change(
+                    key, request, partial(_lose_room, claim=meeting.claim, now=clock.now())
+                )
             else:
                 for day in meeting.touched:
-                    self._records.days.change(day, lambda record: _tidy(record, meeting))
+                    self._records.days.change(day, partial(_tidy, meeting=meeting))
                 self._note_end(meeting)
             again = self._records.meetings.get(key)
             if again.revision == meeting.revision:
@@ -82,7 +83,7 @@ class BookingDesk:
         for hold in old:
             meeting = self._records.meetings.find(hold.meeting)
             if meeting is None or meeting.claim != hold.id:
-                self._records.days.change(hold.day, lambda record, claim=hold.id: record.drop(claim))
+                self._records.days.change(hold.day, partial(_drop, claim=hold.id))
             self._records.holds.remove(hold.id)
         return len(old)
 
@@ -101,7 +102,9 @@ class BookingDesk:
             return True
         day = day_key(meeting.notice.room, meeting.notice.span.day)
         try:
-            self._records.days.change(day, lambda record: record.book(booking_of(meeting, meeting.claim, meeting.number)))
+            self._records.days.change(
+                day, lambda record: record.book(booking_of(meeting, meeting.claim, meeting.number))
+            )
         except RoomTaken:
             return False
         return True
@@ -129,6 +132,14 @@ def booking_of(meeting: Meeting, claim: str, number: int) -> Booking:
     """What a meeting puts into a room's day."""
     span = meeting.notice.span
     return Booking(claim, meeting.id, number, span.start, span.end, meeting.organiser_unit, meeting.organiser)
+
+
+def _drop(record: RoomDay, claim: str) -> bool:
+    return record.drop(claim)
+
+
+def _lose_room(meeting: Meeting, claim: str, now: datetime) -> bool:
+    return meeting.lose_room(claim, now)
 
 
 def _tidy(record: RoomDay, meeting: Meeting) -> bool:

@@ -75,7 +75,9 @@ def change_meeting(
         def step(meeting: Meeting) -> None:
             access_manage(meeting, principal)
             if meeting.number != number:
-                raise Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+                raise Conflict(
+                    "CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again."
+                )
             meeting.change(notice, claim, day, to, principal.person, clock.now())
 
         return records.meetings.change(key, request, step)
@@ -83,7 +85,11 @@ def change_meeting(
     if same_place:
         return save(current.claim, "")
     wanted = Meeting(
-        id=key, notice=notice, organiser=current.organiser, organiser_unit=current.organiser_unit, created_at=current.created_at
+        id=key,
+        notice=notice,
+        organiser=current.organiser,
+        organiser_unit=current.organiser_unit,
+        created_at=current.created_at,
     )
     with _room(desk, directory, wanted, number + 1) as (claim, day):
         saved = save(claim, day)
@@ -107,7 +113,14 @@ def cancel_meeting(
 
 
 def answer_invitation(
-    records: Records, directory: Directory, principal: Principal, request: Request, *, key: str, number: int, answer: Answer
+    records: Records,
+    directory: Directory,
+    principal: Principal,
+    request: Request,
+    *,
+    key: str,
+    number: int,
+    answer: Answer,
 ) -> Meeting:
     """Give the receipt of a unit or one's own."""
     if any(directory.person(person) is None for person in answer.attendees):
@@ -136,7 +149,9 @@ def mark_read(records: Records, principal: Principal, request: Request, key: str
     return records.meetings.change(key, request, step)
 
 
-def urge_receipts(records: Records, principal: Principal, request: Request, *, key: str, message: str) -> Meeting:
+def urge_receipts(
+    records: Records, principal: Principal, request: Request, *, key: str, message: str
+) -> Meeting:
     """Ask all who have not answered."""
 
     def step(meeting: Meeting) -> None:
@@ -168,12 +183,16 @@ def access_manage(meeting: Meeting, principal: Principal) -> None:
 
 def may_manage(meeting: Meeting, principal: Principal) -> bool:
     """Whether the caller called it or answers for the organising unit."""
-    return meeting.organiser == principal.person or any(principal.has_post(meeting.organiser_unit, role) for role in MANAGING)
+    return meeting.organiser == principal.person or any(
+        principal.has_post(meeting.organiser_unit, role) for role in MANAGING
+    )
 
 
 def may_book(directory: Directory, room: Room, unit: str) -> bool:
     """Whether somebody of `unit` may book this room."""
-    return not room.closed and (room.shared or directory.organisation(room.unit) == directory.organisation(unit))
+    return not room.closed and (
+        room.shared or directory.organisation(room.unit) == directory.organisation(unit)
+    )
 
 
 def taken_sentence(directory: Directory, taken: RoomTaken) -> str:
@@ -211,12 +230,19 @@ def _notice(records: Records, directory: Directory, announced: Announced, unit: 
         # Where it is stays in the notice as it was said, even if the room is renamed later.
         place = f"{room.name}（{room.location}）" if room.location else room.name
     return Notice(
-        announced.title.strip(), announced.agenda.strip(), announced.span, announced.room, place, announced.reply_by
+        announced.title.strip(),
+        announced.agenda.strip(),
+        announced.span,
+        announced.room,
+        place,
+        announced.reply_by,
     )
 
 
 @contextlib.contextmanager
-def _room(desk: BookingDesk, directory: Directory, meeting: Meeting, number: int) -> Iterator[tuple[str, str]]:
+def _room(
+    desk: BookingDesk, directory: Directory, meeting: Meeting, number: int
+) -> Iterator[tuple[str, str]]:
     """Hold the meeting's room, if it needs one; yields (claim, day), or ('', '')."""
     if not meeting.notice.room:
         yield "", ""
@@ -226,7 +252,9 @@ def _room(desk: BookingDesk, directory: Directory, meeting: Meeting, number: int
         with desk.claimed(meeting.notice.room, booking_of(meeting, claim, number)) as day:
             yield claim, day
     except RoomTaken as taken:
-        refusal = wrong_state(taken_sentence(directory, taken), "ROOM_TAKEN", "The room is taken at that time.")
+        refusal = wrong_state(
+            taken_sentence(directory, taken), "ROOM_TAKEN", "The room is taken at that time."
+        )
         refusal.fields["room"] = refusal.zh
         raise refusal from taken
 

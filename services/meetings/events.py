@@ -26,11 +26,19 @@ def to_wire(meeting: Meeting, event: Opened | Closed | Urged | Scheduled) -> Mes
         return _opened(meeting, event)
     if isinstance(event, Closed):
         return obligation_pb2.ObligationClosed(
-            obligation=event.obligation, sequence=event.sequence, outcome=event.outcome, by=event.by, at=stamp(event.at)
+            obligation=event.obligation,
+            sequence=event.sequence,
+            outcome=event.outcome,
+            by=event.by,
+            at=stamp(event.at),
         )
     if isinstance(event, Urged):
         return obligation_pb2.ObligationUrged(
-            obligation=event.obligation, urging=event.urging, by=event.by, message=event.message, at=stamp(event.at)
+            obligation=event.obligation,
+            urging=event.urging,
+            by=event.by,
+            message=event.message,
+            at=stamp(event.at),
         )
     notice = meeting.notice
     return meeting_pb2.MeetingScheduled(

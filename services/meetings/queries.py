@@ -76,7 +76,12 @@ def calendar(
     rooms = [records.rooms.get(room)] if room else [one for one in records.all_rooms() if not one.closed]
     wanted = [(one.id, start + timedelta(days=step)) for one in rooms for step in range(days)]
     found = records.days.get_many(day_key(key, day) for key, day in wanted)
-    booked = [(key, one) for key, day in wanted if (record := found.get(day_key(key, day))) for one in record.bookings]
+    booked = [
+        (key, one)
+        for key, day in wanted
+        if (record := found.get(day_key(key, day)))
+        for one in record.bookings
+    ]
     return rooms, _shown(records, principal, booked), start, days
 
 
@@ -84,7 +89,9 @@ def availability(
     records: Records, directory: Directory, principal: Principal, wanted: Span, meeting: str
 ) -> list[tuple[Room, list[Shown]]]:
     """The rooms that the caller may book, with what stands in the way; free ones first, then the smaller ones."""
-    rooms = [one for one in records.all_rooms() if any(may_book(directory, one, unit) for unit in principal.units)]
+    rooms = [
+        one for one in records.all_rooms() if any(may_book(directory, one, unit) for unit in principal.units)
+    ]
     days = records.days.get_many(day_key(one.id, wanted.day) for one in rooms)
     answer = []
     for room in rooms:

@@ -46,10 +46,10 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         self._registry = registry
         self._directory = directory
 
-    def ListRooms(self, _request: pb.ListRoomsRequest, _: grpc.ServicerContext) -> pb.ListRoomsResponse:  # noqa: N802
+    def ListRooms(self, _request: pb.ListRoomsRequest, _: grpc.ServicerContext) -> pb.ListRoomsResponse:
         return pb.ListRoomsResponse(rooms=map(_room, self._records.all_rooms()))
 
-    def SaveRoom(self, request: pb.SaveRoomRequest, _: grpc.ServicerContext) -> pb.Room:  # noqa: N802
+    def SaveRoom(self, request: pb.SaveRoomRequest, _: grpc.ServicerContext) -> pb.Room:
         given = request.room
         room = Room(
             id=given.room, name=given.name, unit=given.unit, location=given.location, capacity=given.capacity,
@@ -57,23 +57,28 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         )  # fmt: skip
         return _room(queries.save_room(self._records, _caller(), request_of(request), room, given.etag))
 
-    def GetCalendar(self, request: pb.GetCalendarRequest, _: grpc.ServicerContext) -> pb.GetCalendarResponse:  # noqa: N802
+    def GetCalendar(self, request: pb.GetCalendarRequest, _: grpc.ServicerContext) -> pb.GetCalendarResponse:
         asked = (request.room, request.date, request.days)
         rooms, shown, first, days = queries.calendar(self._records, _caller(), *asked)
         return pb.GetCalendarResponse(
             rooms=map(_room, rooms), bookings=map(_booking, shown), date=first.isoformat(), days=days
         )
 
-    def ListAvailability(  # noqa: N802
+    def ListAvailability(
         self, request: pb.ListAvailabilityRequest, _: grpc.ServicerContext
     ) -> pb.ListAvailabilityResponse:
-        found = queries.availability(self._records, self._directory, _caller(), _span(request), request.meeting)
+        found = queries.availability(
+            self._records, self._directory, _caller(), _span(request), request.meeting
+        )
         rows = [
-            pb.Availability(room=_room(room), free=not taken, taken_by=map(_booking, taken)) for room, taken in found
+            pb.Availability(room=_room(room), free=not taken, taken_by=map(_booking, taken))
+            for room, taken in found
         ]
         return pb.ListAvailabilityResponse(rooms=rows)
 
-    def ListMeetings(self, request: pb.ListMeetingsRequest, _: grpc.ServicerContext) -> pb.ListMeetingsResponse:  # noqa: N802
+    def ListMeetings(
+        self, request: pb.ListMeetingsRequest, _: grpc.ServicerContext
+    ) -> pb.ListMeetingsResponse:
         listing = queries.list_meetings(
             self._registry, _caller(), past=request.past, words=request.words, since=told(request.since),
             until=told(request.until), organised=request.organised, size=request.page_size, after=request.page_token,
@@ -81,17 +86,23 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         rows = [_row(key, row) for key, row in listing.rows]
         return pb.ListMeetingsResponse(meetings=rows, next_page_token=listing.next, total=listing.total)
 
-    def GetMeeting(self, request: pb.GetMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def GetMeeting(self, request: pb.GetMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return _meeting(commands.access_meeting(self._records.meetings.get(request.meeting), _caller()))
 
-    def CallMeeting(self, request: pb.CallMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def CallMeeting(self, request: pb.CallMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return self._saved(
             commands.call_meeting(
-                self._records, self._desk, self._directory, _caller(), request_of(request), _announced(request), request.unit
+                self._records,
+                self._desk,
+                self._directory,
+                _caller(),
+                request_of(request),
+                _announced(request),
+                request.unit,
             )
         )
 
-    def ChangeMeeting(self, request: pb.ChangeMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def ChangeMeeting(self, request: pb.ChangeMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return self._saved(
             commands.change_meeting(
                 self._records, self._desk, self._directory, _caller(), request_of(request), request.meeting,
@@ -99,12 +110,16 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
             )
         )  # fmt: skip
 
-    def CancelMeeting(self, request: pb.CancelMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def CancelMeeting(self, request: pb.CancelMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         which = {"key": request.meeting, "reason": request.reason}
-        return self._saved(commands.cancel_meeting(self._records, self._desk, _caller(), request_of(request), **which))
+        return self._saved(
+            commands.cancel_meeting(self._records, self._desk, _caller(), request_of(request), **which)
+        )
 
-    def AnswerInvitation(self, request: pb.AnswerInvitationRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
-        answer = Answer(request.attend, tuple(dict.fromkeys(request.attendees)), request.names, request.reason)
+    def AnswerInvitation(self, request: pb.AnswerInvitationRequest, _: grpc.ServicerContext) -> pb.Meeting:
+        answer = Answer(
+            request.attend, tuple(dict.fromkeys(request.attendees)), request.names, request.reason
+        )
         return self._saved(
             commands.answer_invitation(
                 self._records, self._directory, _caller(), request_of(request), key=request.meeting,
@@ -112,10 +127,10 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
             )
         )  # fmt: skip
 
-    def MarkRead(self, request: pb.MarkReadRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def MarkRead(self, request: pb.MarkReadRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return _meeting(commands.mark_read(self._records, _caller(), request_of(request), request.meeting))
 
-    def UrgeReceipts(self, request: pb.UrgeReceiptsRequest, _: grpc.ServicerContext) -> pb.Meeting:  # noqa: N802
+    def UrgeReceipts(self, request: pb.UrgeReceiptsRequest, _: grpc.ServicerContext) -> pb.Meeting:
         which = {"key": request.meeting, "message": request.message}
         return _meeting(commands.urge_receipts(self._records, _caller(), request_of(request), **which))
 

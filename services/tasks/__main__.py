@@ -29,7 +29,12 @@ def ledger(parts: Parts) -> Ledger:
 
 
 SERVICE = Service(
-    "tasks", WHO, add, lambda parts: of(parts).by_name(), lambda parts: events.consumers(ledger(parts)), registry
+    "tasks",
+    WHO,
+    add,
+    lambda parts: of(parts).by_name(),
+    lambda parts: events.consumers(ledger(parts)),
+    registry,
 )
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def read_task(tasks: Tasks, principal: Principal, key: str) -> Task:
     return access_task(tasks.get(key), principal)
 
 
-def report_progress(tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, text: str) -> Task:
+def report_progress(
+    tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, text: str
+) -> Task:
     """Tell how it is going."""
 
     def step(task: Task, part: Assignment) -> None:
@@ -50,7 +52,9 @@ def report_progress(tasks: Tasks, principal: Principal, request: Request, *, key
     return _on_part(tasks, principal, request, key, number, step)
 
 
-def complete_task(tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, result: str) -> Task:
+def complete_task(
+    tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, result: str
+) -> Task:
     """Close one's part as done."""
 
     def step(task: Task, part: Assignment) -> None:
@@ -59,7 +63,9 @@ def complete_task(tasks: Tasks, principal: Principal, request: Request, *, key: 
     return _on_part(tasks, principal, request, key, number, step)
 
 
-def return_task(tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, reason: str) -> Task:
+def return_task(
+    tasks: Tasks, principal: Principal, request: Request, *, key: str, number: int, reason: str
+) -> Task:
     """Give one's part back with the reason."""
 
     def step(task: Task, part: Assignment) -> None:
@@ -71,7 +77,14 @@ def return_task(tasks: Tasks, principal: Principal, request: Request, *, key: st
 
 
 def settle_return(
-    tasks: Tasks, directory: Directory, principal: Principal, request: Request, *, key: str, number: int, assignees: list[str]
+    tasks: Tasks,
+    directory: Directory,
+    principal: Principal,
+    request: Request,
+    *,
+    key: str,
+    number: int,
+    assignees: list[str],
 ) -> Task:
     """Answer a return: give the part to others, or let it rest."""
     to = holders(directory, assignees)
@@ -140,7 +153,12 @@ def holders(directory: Directory, assignees: list[str]) -> list[str]:
 
 
 def _on_part(
-    tasks: Tasks, principal: Principal, request: Request, key: str, number: int, step: Callable[[Task, Assignment], None]
+    tasks: Tasks,
+    principal: Principal,
+    request: Request,
+    key: str,
+    number: int,
+    step: Callable[[Task, Assignment], None],
 ) -> Task:
     def on_own(task: Task) -> None:
         access_task(task, principal)

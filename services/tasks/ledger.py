@@ -73,5 +73,11 @@ class Ledger:
         summary = obligation.summary()
         # A push reaches everybody who answers to the token, cleared or not; so it never carries a classified title.
         title = summary.title if summary.level == 0 else ""
-        told = {"event": "todo", "change": change, "title": title, "action": summary.action, "link": summary.link}
+        told = {
+            "event": "todo",
+            "change": change,
+            "title": title,
+            "action": summary.action,
+            "link": summary.link,
+        }
         self._push(push_subject(holder), json.dumps(told, ensure_ascii=False).encode())

@@ -62,11 +62,18 @@ class Wanted:
 
 def own_items(lists: TodoLists, principal: Principal) -> list[Item]:
     """Everything that the caller owes, in person or by a post, up to the caller's clearance; pressing ones first."""
-    items = [item for one in lists.get_many(principal.tokens) for item in one.items if item.level <= principal.clearance]
+    items = [
+        item
+        for one in lists.get_many(principal.tokens)
+        for item in one.items
+        if item.level <= principal.clearance
+    ]
     return in_order(items, clock.now())
 
 
-def list_todo(lists: TodoLists, principal: Principal, kind: str, size: int, after: str) -> tuple[list[Item], str, Count]:
+def list_todo(
+    lists: TodoLists, principal: Principal, kind: str, size: int, after: str
+) -> tuple[list[Item], str, Count]:
     """One page of the caller's list, the next page's token ('' at the end), and the figures of the whole list."""
     now = clock.now()
     every = own_items(lists, principal)
@@ -95,14 +102,21 @@ def list_sent(registry: Registry, principal: Principal, wanted: Wanted, unit: st
     return _listing(registry.search(_query(wanted, must), principal))
 
 
-def list_unit(registry: Registry, directory: Directory, principal: Principal, wanted: Wanted, unit: str) -> Listing:
+def list_unit(
+    registry: Registry, directory: Directory, principal: Principal, wanted: Wanted, unit: str
+) -> Listing:
     """What a unit and everything below it owes."""
     access_unit(directory, principal, unit)
     return _listing(registry.search(_query(wanted, {"units": [unit]}), principal))
 
 
 def statistics(
-    registry: Registry, directory: Directory, principal: Principal, unit: str, since: datetime | None, until: datetime | None
+    registry: Registry,
+    directory: Directory,
+    principal: Principal,
+    unit: str,
+    since: datetime | None,
+    until: datetime | None,
 ) -> tuple[Figures, list[Figures], dict[str, int]]:
     """The unit's figures, those of the units directly below, and the open ones by kind. Counts obey the caller's clearance."""
     access_unit(directory, principal, unit)
@@ -130,7 +144,9 @@ def statistics(
     return figures(unit), sorted(parts, key=lambda part: (-part.overdue, -part.open)), kinds
 
 
-def read_obligation(obligations: Obligations, directory: Directory, principal: Principal, key: str) -> Obligation:
+def read_obligation(
+    obligations: Obligations, directory: Directory, principal: Principal, key: str
+) -> Obligation:
     """One obligation, if the caller may see it.
 
     Raises NotFound.
@@ -139,7 +155,13 @@ def read_obligation(obligations: Obligations, directory: Directory, principal: P
 
 
 def urge(
-    obligations: Obligations, directory: Directory, principal: Principal, request: Request, *, key: str, message: str
+    obligations: Obligations,
+    directory: Directory,
+    principal: Principal,
+    request: Request,
+    *,
+    key: str,
+    message: str,
 ) -> Obligation:
     """Ask its holder to hurry.
 
@@ -162,7 +184,11 @@ def access_obligation(obligation: Obligation, directory: Directory, principal: P
     """
     if obligation.facts is not None and obligation.facts.level <= principal.clearance:
         own = obligation.holders & principal.tokens
-        holding_unit = obligation.holder.removeprefix("u:").partition(":")[0] if obligation.holder.startswith("u:") else ""
+        holding_unit = (
+            obligation.holder.removeprefix("u:").partition(":")[0]
+            if obligation.holder.startswith("u:")
+            else ""
+        )
         if own or may_urge(obligation, principal) or _watches(directory, principal, holding_unit):
             return obligation
     raise not_found("事项")
@@ -203,7 +229,13 @@ def _query(wanted: Wanted, must: dict[str, list[str]], by: str = "") -> Query:
         narrowed["state"] = ["open"]
         ranges["due_at"] = (None, micros(clock.now()))
     return Query(
-        wanted.words, must=narrowed, ranges=ranges, by=by, after=wanted.after, size=wanted.size or 20, facets=("kind",)
+        wanted.words,
+        must=narrowed,
+        ranges=ranges,
+        by=by,
+        after=wanted.after,
+        size=wanted.size or 20,
+        facets=("kind",),
     )
 
 
@@ -225,4 +257,4 @@ def _read_place(token: str) -> tuple[int, int, str]:
         weight, opened_at, key = base64.urlsafe_b64decode(token.encode()).decode().split("|", 2)
         return int(weight), int(opened_at), key
     except (binascii.Error, ValueError) as problem:
-        raise invalid(page_token="翻页位置已失效，请从第一页重新查看。") from problem
+        raise invalid(**{"page_token": "翻页位置已失效，请从第一页重新查看。"}) from problem

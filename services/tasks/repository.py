@@ -53,4 +53,3 @@ def records(parts: Parts, obligation_event: ToWire, task_event: ToWire) -> Recor
         tasks=parts.repository(Task, "tasks", to_wire=task_event, what="任务"),
         lists=TodoLists(parts.store),
     )
-

@@ -51,43 +51,53 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         self._registry = registry
         self._directory = directory
 
-    def ListTodo(self, request: pb.ListTodoRequest, _: grpc.ServicerContext) -> pb.ListTodoResponse:  # noqa: N802
+    def ListTodo(self, request: pb.ListTodoRequest, _: grpc.ServicerContext) -> pb.ListTodoResponse:
         size = min(max(request.page_size, 0) or PAGE, LARGEST)
-        items, following, count = queries.list_todo(self._lists, _caller(), request.kind, size, request.page_token)
+        items, following, count = queries.list_todo(
+            self._lists, _caller(), request.kind, size, request.page_token
+        )
         rows = [_obligation(item) for item in items]
         return pb.ListTodoResponse(obligations=rows, next_page_token=following, count=_count(count))
 
-    def GetTodoCount(self, _request: pb.GetTodoCountRequest, _: grpc.ServicerContext) -> pb.GetTodoCountResponse:  # noqa: N802
+    def GetTodoCount(
+        self, _request: pb.GetTodoCountRequest, _: grpc.ServicerContext
+    ) -> pb.GetTodoCountResponse:
         _, _, count = queries.list_todo(self._lists, _caller(), "", 1, "")
         return pb.GetTodoCountResponse(count=_count(count))
 
-    def ListDone(self, request: pb.ListDoneRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:  # noqa: N802
+    def ListDone(self, request: pb.ListDoneRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:
         wanted = queries.Wanted(
             words=request.words, kind=request.kind, size=request.page_size, after=request.page_token
         )
         since, until = moment(request.since), moment(request.until)
         return _listing(queries.list_done(self._registry, _caller(), wanted, since, until))
 
-    def ListSent(self, request: pb.ListSentRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:  # noqa: N802
+    def ListSent(self, request: pb.ListSentRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:
         return _listing(queries.list_sent(self._registry, _caller(), _wanted(request), request.unit))
 
-    def ListUnitObligations(  # noqa: N802
+    def ListUnitObligations(
         self, request: pb.ListUnitObligationsRequest, _: grpc.ServicerContext
     ) -> pb.ListObligationsResponse:
-        listing = queries.list_unit(self._registry, self._directory, _caller(), _wanted(request), request.unit)
+        listing = queries.list_unit(
+            self._registry, self._directory, _caller(), _wanted(request), request.unit
+        )
         return _listing(listing)
 
-    def GetStatistics(self, request: pb.GetStatisticsRequest, _: grpc.ServicerContext) -> pb.GetStatisticsResponse:  # noqa: N802
+    def GetStatistics(
+        self, request: pb.GetStatisticsRequest, _: grpc.ServicerContext
+    ) -> pb.GetStatisticsResponse:
         since, until = moment(request.since), moment(request.until)
         whole, parts, kinds = queries.statistics(
             self._registry, self._directory, _caller(), request.unit, since, until
         )
         return pb.GetStatisticsResponse(whole=_figures(whole), parts=map(_figures, parts), open_kinds=kinds)
 
-    def GetObligation(self, request: pb.GetObligationRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:  # noqa: N802
-        return _detail(queries.read_obligation(self._obligations, self._directory, _caller(), request.obligation))
+    def GetObligation(self, request: pb.GetObligationRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:
+        return _detail(
+            queries.read_obligation(self._obligations, self._directory, _caller(), request.obligation)
+        )
 
-    def Urge(self, request: pb.UrgeRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:  # noqa: N802
+    def Urge(self, request: pb.UrgeRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:
         urged = queries.urge(
             self._obligations, self._directory, _caller(), request_of(request),
             key=request.obligation, message=request.message,
@@ -95,7 +105,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         self._registry.saw(urged)
         return _detail(urged)
 
-    def CreateTask(self, request: pb.CreateTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+    def CreateTask(self, request: pb.CreateTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.create_task(
                 self._tasks, self._directory, _caller(), request_of(request), title=request.title, text=request.text,
@@ -104,28 +114,46 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
             )
         )  # fmt: skip
 
-    def GetTask(self, request: pb.GetTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+    def GetTask(self, request: pb.GetTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(commands.read_task(self._tasks, _caller(), request.task))
 
-    def ReportProgress(self, request: pb.ReportProgressRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
-        which = {"key": request.task, "number": request.assignment}
+    def ReportProgress(self, request: pb.ReportProgressRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
-            commands.report_progress(self._tasks, _caller(), request_of(request), **which, text=request.text)
+            commands.report_progress(
+                self._tasks,
+                _caller(),
+                request_of(request),
+                key=request.task,
+                number=request.assignment,
+                text=request.text,
+            )
         )
 
-    def CompleteTask(self, request: pb.CompleteTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
-        which = {"key": request.task, "number": request.assignment}
+    def CompleteTask(self, request: pb.CompleteTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
-            commands.complete_task(self._tasks, _caller(), request_of(request), **which, result=request.result)
+            commands.complete_task(
+                self._tasks,
+                _caller(),
+                request_of(request),
+                key=request.task,
+                number=request.assignment,
+                result=request.result,
+            )
         )
 
-    def ReturnTask(self, request: pb.ReturnTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
-        which = {"key": request.task, "number": request.assignment}
+    def ReturnTask(self, request: pb.ReturnTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
-            commands.return_task(self._tasks, _caller(), request_of(request), **which, reason=request.reason)
+            commands.return_task(
+                self._tasks,
+                _caller(),
+                request_of(request),
+                key=request.task,
+                number=request.assignment,
+                reason=request.reason,
+            )
         )
 
-    def SettleReturn(self, request: pb.SettleReturnRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+    def SettleReturn(self, request: pb.SettleReturnRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.settle_return(
                 self._tasks, self._directory, _caller(), request_of(request), key=request.task,
@@ -133,9 +161,11 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
             )
         )  # fmt: skip
 
-    def CancelTask(self, request: pb.CancelTaskRequest, _: grpc.ServicerContext) -> pb.Task:  # noqa: N802
+    def CancelTask(self, request: pb.CancelTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
-            commands.cancel_task(self._tasks, _caller(), request_of(request), key=request.task, reason=request.reason)
+            commands.cancel_task(
+                self._tasks, _caller(), request_of(request), key=request.task, reason=request.reason
+            )
         )
 
 

@@ -106,7 +106,9 @@ class RoomDay:
         Claims for a later version belong to a change that is under way, and stay.
         """
         kept = [
-            one for one in self.bookings if one.meeting != meeting or one.number > number or one.claim == claim
+            one
+            for one in self.bookings
+            if one.meeting != meeting or one.number > number or one.claim == claim
         ]
         gone = len(kept) < len(self.bookings)
         self.bookings = kept
@@ -127,6 +129,8 @@ class RoomDay:
 def _taken(booking: Booking) -> RoomTaken:
     start, end = (moment.astimezone(SHANGHAI) for moment in (booking.start, booking.end))
     # The command that knows the directory puts the name of who has it before this.
-    refusal = RoomTaken("ROOM_TAKEN", f"会议室在{start:%H:%M}–{end:%H:%M}已被预订。", "The room is taken at that time.")
+    refusal = RoomTaken(
+        "ROOM_TAKEN", f"会议室在{start:%H:%M}–{end:%H:%M}已被预订。", "The room is taken at that time."
+    )
     refusal.booking = booking
     return refusal

@@ -72,7 +72,9 @@ class Meeting(Aggregate):
             self._invite(holder, now)
         self.tell(Scheduled())
 
-    def change(self, notice: Notice, claim: str, day: str, holders: list[str], by: str, now: datetime) -> None:
+    def change(
+        self, notice: Notice, claim: str, day: str, holders: list[str], by: str, now: datetime
+    ) -> None:
         """Announce what is different. Another time or place asks everybody anew; a further invitation asks only the new ones."""
         self._must_be_called()
         notice.check(now, self.notice)
@@ -145,7 +147,11 @@ class Meeting(Aggregate):
         for one in own:
             if number == one.number or (number == 0 and (one.state == "open" or one is own[-1])):
                 return one
-        raise wrong_state("您不在该会议的参会范围内。", "NOT_INVITED", "You do not answer for any invitation of this meeting.")
+        raise wrong_state(
+            "您不在该会议的参会范围内。",
+            "NOT_INVITED",
+            "You do not answer for any invitation of this meeting.",
+        )
 
     def answer(self, one: Invitation, answer: Answer, by: str, now: datetime) -> None:
         """Take a receipt; it may be changed until the meeting begins."""
@@ -175,12 +181,16 @@ class Meeting(Aggregate):
         if not waiting:
             raise wrong_state("所有参会单位都已回执。", "ALL_ANSWERED", "Everybody has answered.")
         if self.urged_at is not None and now - self.urged_at < URGE_PAUSE:
-            raise wrong_state("刚刚已经催办过，请十分钟后再催。", "URGED_JUST_NOW", "They were urged a moment ago.")
+            raise wrong_state(
+                "刚刚已经催办过，请十分钟后再催。", "URGED_JUST_NOW", "They were urged a moment ago."
+            )
         if len(message) > 200:
             raise invalid(message="催办内容不能超过200字。")
         self.urged_at = now
         for one in waiting:
-            self.tell(Urged(self.obligation(one), request.new_id(f"urge-{one.number}-"), by, message.strip(), now))
+            self.tell(
+                Urged(self.obligation(one), request.new_id(f"urge-{one.number}-"), by, message.strip(), now)
+            )
 
     def obligation(self, one: Invitation) -> str:
         """The id of the obligation that an invitation is; another one after each round, since a closed one stays closed."""

@@ -150,7 +150,9 @@ class Obligation(Aggregate):
         if self.state != "open":
             raise wrong_state("该事项已经办结，无需催办。", "ALREADY_CLOSED", "It is closed already.")
         if self.urgings and now - self.urgings[-1].at < URGE_PAUSE:
-            raise wrong_state("刚刚已经催办过，请十分钟后再催。", "URGED_JUST_NOW", "It was urged a moment ago.")
+            raise wrong_state(
+                "刚刚已经催办过，请十分钟后再催。", "URGED_JUST_NOW", "It was urged a moment ago."
+            )
         if len(message) > MESSAGE:
             raise invalid(message=f"催办内容不能超过{MESSAGE}字。")
         urging = Urging(request.new_id("urge-"), by, message.strip(), now)
@@ -159,7 +161,7 @@ class Obligation(Aggregate):
 
     @property
     def state(self) -> str:
-        """"unknown" while the opening has not arrived, else "open" or "closed"."""
+        """Whether it is "open" or "closed"; "unknown" while the opening has not arrived."""
         if self.facts is None:
             return "unknown"
         return "closed" if self.closing else "open"
@@ -203,4 +205,8 @@ def _key(part: Facts | Holding | Closing | Urging) -> tuple[str | int, ...]:
 def _comparable(value: object) -> str | int:
     if isinstance(value, int):
         return value
-    return value.astimezone(UTC).isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value or "")
+    return (
+        value.astimezone(UTC).isoformat(timespec="milliseconds")
+        if isinstance(value, datetime)
+        else str(value or "")
+    )

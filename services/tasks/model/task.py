@@ -134,11 +134,15 @@ class Task(Aggregate):
         """Return a part to the creator, who then owes an answer; `unit` is the one of who returns it."""
         _written("reason", reason, "请填写退回原因")
         self._end(part, "returned", by, reason, now)
-        self.tell(Opened(self._answer(part), f"p:{self.creator}", "tasks.settle", "处理退回", by, unit, now, None))
+        self.tell(
+            Opened(self._answer(part), f"p:{self.creator}", "tasks.settle", "处理退回", by, unit, now, None)
+        )
 
     def settle(self, number: int, assignees: list[str], by: str, now: datetime) -> None:
         """Answer a return: give the part to others, or let it rest."""
-        part = next((one for one in self.assignments if one.number == number and one.state == "returned"), None)
+        part = next(
+            (one for one in self.assignments if one.number == number and one.state == "returned"), None
+        )
         if part is None:
             raise wrong_state("没有待处理的退回。", "NOTHING_RETURNED", "There is no return to settle.")
         if len(self.assignments) + len(assignees) > PARTS:

@@ -63,7 +63,12 @@ def overdue(item: Item, now: datetime) -> bool:
 
 def pressing(item: Item, now: datetime) -> int:
     """How much an item presses: being overdue weighs most, then 特急 and an urging, then 加急."""
-    return 4 * overdue(item, now) + 2 * (item.urgency == "特急") + 2 * (item.urged > 0) + (item.urgency == "加急")
+    return (
+        4 * overdue(item, now)
+        + 2 * (item.urgency == "特急")
+        + 2 * (item.urged > 0)
+        + (item.urgency == "加急")
+    )
 
 
 def in_order(items: Iterable[Item], now: datetime) -> list[Item]:

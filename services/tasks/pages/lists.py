@@ -20,7 +20,13 @@ SENDING, WATCHING = ("registrar", "head", "leader"), ("head", "leader")
 def words() -> dict[str, Any]:
     """The words for states, known to every template."""
     watched = units_as(*WATCHING) if g.get("principal") else []
-    return {"services": SERVICES, "outcomes": OUTCOMES, "part_states": PARTS, "task_states": TASKS, "watched": watched}
+    return {
+        "services": SERVICES,
+        "outcomes": OUTCOMES,
+        "part_states": PARTS,
+        "task_states": TASKS,
+        "watched": watched,
+    }
 
 
 @views.get("/")
@@ -29,7 +35,9 @@ def todo() -> ResponseReturnValue:
     kind, cursor = request.args.get("kind", ""), request.args.get("cursor", "")
     found = tasks.ListTodo(pb.ListTodoRequest(kind=kind, page_size=50, page_token=cursor))
     counts = by_service(found.count.kinds)
-    return render_template("todo.html", found=found, kind=kind, counts=counts, page=paged(found.next_page_token))
+    return render_template(
+        "todo.html", found=found, kind=kind, counts=counts, page=paged(found.next_page_token)
+    )
 
 
 @views.get("/fragment/todo")
@@ -89,7 +97,9 @@ def obligation() -> ResponseReturnValue:
 def urge() -> ResponseReturnValue:
     """Urge the holder; from a list (one click) or with a message."""
     key = request.form.get("obligation", "")
-    asked = pb.UrgeRequest(obligation=key, message=request.form.get("message", ""), request_id=form_request_id())
+    asked = pb.UrgeRequest(
+        obligation=key, message=request.form.get("message", ""), request_id=form_request_id()
+    )
     try:
         tasks.Urge(asked)
     except TongbanError as problem:
@@ -111,7 +121,11 @@ def _asked() -> dict[str, Any]:
 
 def _narrowed() -> dict[str, Any]:
     state = request.args.get("state", "")
-    return {"unit": request.args.get("unit", ""), "state": "" if state == "overdue" else state, "overdue": state == "overdue"}
+    return {
+        "unit": request.args.get("unit", ""),
+        "state": "" if state == "overdue" else state,
+        "overdue": state == "overdue",
+    }
 
 
 def _watched_unit() -> str:
@@ -131,7 +145,9 @@ def _course(found: pb.ObligationDetail) -> list[dict[str, Any]]:
         }
         for number, one in enumerate(found.holdings)
     ]  # fmt: skip
-    lines += [{"person": one.by, "action": "催办", "time": one.at, "opinion": one.message} for one in found.urgings]
+    lines += [
+        {"person": one.by, "action": "催办", "time": one.at, "opinion": one.message} for one in found.urgings
+    ]
     if about.state == "closed":
         action = OUTCOMES.get(about.outcome, "已办结")
         lines.append({"person": about.closed_by, "action": action, "time": about.closed_at, "opinion": ""})

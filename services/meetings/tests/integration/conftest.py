@@ -46,7 +46,12 @@ def stamp(hour, day=0):
 
 
 def asked(kind, room="", *, start=9, end=10, day=0, **how):
-    given = {"title": "经济运行分析会", "participants": ["u:fgw", "u:czj", "p:quzhang"], "request_id": rid(), **how}
+    given = {
+        "title": "经济运行分析会",
+        "participants": ["u:fgw", "u:czj", "p:quzhang"],
+        "request_id": rid(),
+        **how,
+    }
     return kind(room=room, starts_at=stamp(start, day), ends_at=stamp(end, day), **given)
 
 
@@ -55,8 +60,17 @@ def call(meetings, room="", by="mishu", **how):
 
 
 def new_room(meetings, **how):
-    given = {"room": f"r-{uuid.uuid4().hex[:8]}", "name": "第一会议室", "location": "三楼", "capacity": 30, "shared": True, **how}
-    return meetings.call("SaveRoom", pb.SaveRoomRequest(room=pb.Room(**given), request_id=rid()), AS["wenshu"]).room
+    given = {
+        "room": f"r-{uuid.uuid4().hex[:8]}",
+        "name": "第一会议室",
+        "location": "三楼",
+        "capacity": 30,
+        "shared": True,
+        **how,
+    }
+    return meetings.call(
+        "SaveRoom", pb.SaveRoomRequest(room=pb.Room(**given), request_id=rid()), AS["wenshu"]
+    ).room
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +78,9 @@ def meetings(tmp_path_factory):
     mongo, nats = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
     if not mongo or not nats:
         pytest.skip("TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS say where the engines are")
-    service = InProcess(SERVICE, mongo, nats, tmp_path_factory.mktemp("meetings"), directory_of(UNITS, PEOPLE))
+    service = InProcess(
+        SERVICE, mongo, nats, tmp_path_factory.mktemp("meetings"), directory_of(UNITS, PEOPLE)
+    )
     with service.running(meetings_pb2_grpc.MeetingServiceStub) as running:
         yield running
 

@@ -26,7 +26,12 @@ def answer(meetings, meeting, person, **how):
 
 
 def listed(meetings, person, **how):
-    return {one.meeting: one for one in meetings.call("ListMeetings", pb.ListMeetingsRequest(page_size=200, **how), AS[person]).meetings}
+    return {
+        one.meeting: one
+        for one in meetings.call(
+            "ListMeetings", pb.ListMeetingsRequest(page_size=200, **how), AS[person]
+        ).meetings
+    }
 
 
 def told(meetings, kind):
@@ -37,7 +42,9 @@ def told(meetings, kind):
         js = meetings.parts.bus.bus.js
         from chassis.repository import subject
 
-        sub = await js.subscribe(subject(meetings.settings.service, kind.DESCRIPTOR.name), ordered_consumer=True)
+        sub = await js.subscribe(
+            subject(meetings.settings.service, kind.DESCRIPTOR.name), ordered_consumer=True
+        )
         try:
             while True:
                 found.append(kind.FromString((await sub.next_msg(timeout=0.3)).data))
@@ -52,9 +59,25 @@ def test_calling_a_meeting_asks_everybody_for_a_receipt(meetings, room):
     made = call(meetings, room, title="安全生产会", agenda="一、通报\n二、部署", reply_by=stamp(-12))
     assert made.place == "第一会议室（三楼）"
     assert [one.holder for one in made.invitations] == ["u:fgw:registrar", "u:czj:registrar", "p:quzhang"]
-    opened = eventually(lambda: (found := [one for one in told(meetings, obligation_pb2.ObligationOpened) if one.matter == made.meeting]) and len(found) == 3 and found)
+    opened = eventually(
+        lambda: (
+            (
+                found := [
+                    one
+                    for one in told(meetings, obligation_pb2.ObligationOpened)
+                    if one.matter == made.meeting
+                ]
+            )
+            and len(found) == 3
+            and found
+        )
+    )
     assert opened[0].title == f"安全生产会（{DAY.month}月{DAY.day}日09:00，第一会议室（三楼））"
-    assert (opened[0].action, opened[0].kind, opened[0].link) == ("会议回执", "meetings.receipt", f"/meetings/meeting/{made.meeting}")
+    assert (opened[0].action, opened[0].kind, opened[0].link) == (
+        "会议回执",
+        "meetings.receipt",
+        f"/meetings/meeting/{made.meeting}",
+    )
     assert opened[0].due_at == made.reply_by
     scheduled = [one for one in told(meetings, meeting_pb2.MeetingScheduled) if one.meeting == made.meeting]
     assert set(scheduled[0].audience) == {"p:mishu", "p:quzhang", "u:fgw:registrar", "u:czj:registrar"}
@@ -69,28 +92,58 @@ def test_receipts_are_seen_by_the_organiser_and_close_what_is_owed(meetings, roo
     assert [(one.state, one.answered_by, one.read_by) for one in seen] == [
         ("attending", "fg-wenshu", "fg-wenshu"), ("open", "", "cz-wenshu"), ("declined", "quzhang", "quzhang"),
     ]  # fmt: skip
-    closed = eventually(lambda: (found := [one for one in told(meetings, obligation_pb2.ObligationClosed) if made.meeting in one.obligation]) and len(found) == 2 and found)
+    closed = eventually(
+        lambda: (
+            (
+                found := [
+                    one
+                    for one in told(meetings, obligation_pb2.ObligationClosed)
+                    if made.meeting in one.obligation
+                ]
+            )
+            and len(found) == 2
+            and found
+        )
+    )
     assert {one.by for one in closed} == {"fg-wenshu", "quzhang"}
     # Who was named to come has the meeting in the calendar; who declined has it no more.
     eventually(lambda: made.meeting in listed(meetings, "fg-juzhang"))
     assert made.meeting not in listed(meetings, "quzhang")
     assert listed(meetings, "cz-wenshu")[made.meeting].mine_open
     assert not listed(meetings, "fg-wenshu")[made.meeting].mine_open
-    urged = meetings.call("UrgeReceipts", pb.UrgeReceiptsRequest(meeting=made.meeting, message="请回执", request_id=rid()), AS["wenshu"])
+    urged = meetings.call(
+        "UrgeReceipts",
+        pb.UrgeReceiptsRequest(meeting=made.meeting, message="请回执", request_id=rid()),
+        AS["wenshu"],
+    )
     assert urged.may_manage
-    urgings = eventually(lambda: [one for one in told(meetings, obligation_pb2.ObligationUrged) if made.meeting in one.obligation])
+    urgings = eventually(
+        lambda: [
+            one for one in told(meetings, obligation_pb2.ObligationUrged) if made.meeting in one.obligation
+        ]
+    )
     assert [one.obligation.split("|")[2] for one in urgings] == ["2"]
 
 
 def test_another_time_asks_anew(meetings, room):
     made = call(meetings, room)
     answer(meetings, made.meeting, "fg-wenshu", attend=True, names="张三")
-    moved = meetings.call("ChangeMeeting", asked(pb.ChangeMeetingRequest, room, start=15, end=16, meeting=made.meeting, etag=""), AS["mishu"])
+    moved = meetings.call(
+        "ChangeMeeting",
+        asked(pb.ChangeMeetingRequest, room, start=15, end=16, meeting=made.meeting, etag=""),
+        AS["mishu"],
+    )
     assert [one.state for one in moved.invitations] == ["open"] * 3
     assert moved.invitations[0].names == "张三"
     assert "15:00–16:00" in moved.changes[0].text
-    dropped = asked(pb.ChangeMeetingRequest, room, start=15, end=16, meeting=made.meeting, participants=["u:fgw"])
-    assert [one.state for one in meetings.call("ChangeMeeting", dropped, AS["mishu"]).invitations] == ["open", "withdrawn", "withdrawn"]
+    dropped = asked(
+        pb.ChangeMeetingRequest, room, start=15, end=16, meeting=made.meeting, participants=["u:fgw"]
+    )
+    assert [one.state for one in meetings.call("ChangeMeeting", dropped, AS["mishu"]).invitations] == [
+        "open",
+        "withdrawn",
+        "withdrawn",
+    ]
     with pytest.raises(NotFound):
         get(meetings, made.meeting, "cz-wenshu")
 
@@ -136,8 +189,8 @@ def test_what_is_refused(meetings, room, how, field):
 def test_rooms_belong_to_their_unit(meetings):
     own = new_room(meetings, shared=False, name="党组会议室")
     for person, kind in (("mishu", Forbidden), ("fg-wenshu", Forbidden)):
+        change = pb.SaveRoomRequest(room=pb.Room(room=own, name="改名"), request_id=rid())
         with pytest.raises(kind):
-            change = pb.SaveRoomRequest(room=pb.Room(room=own, name="改名"), request_id=rid())
             meetings.call("SaveRoom", change, AS[person])
     with pytest.raises(InvalidInput):
         call(meetings, own, by="fg-wenshu")

@@ -26,7 +26,15 @@ def notice(**how):
 
 
 def called(holders=HOLDERS):
-    meeting = Meeting(id="m", notice=notice(), organiser="boss", organiser_unit="zfb", created_at=NOW, claim="c1", touched=["d1"])
+    meeting = Meeting(
+        id="m",
+        notice=notice(),
+        organiser="boss",
+        organiser_unit="zfb",
+        created_at=NOW,
+        claim="c1",
+        touched=["d1"],
+    )
     meeting.call(holders, NOW)
     return meeting
 
@@ -50,9 +58,17 @@ class Life(RuleBasedStateMachine):
     @rule(holder=st.sampled_from(HOLDERS), comes=st.booleans())
     def answer(self, holder, comes):
         meeting = self.meeting
-        self.act(lambda: meeting.answer(meeting.invitation(0, frozenset({holder})), COMES if comes else STAYS, "x", NOW))
+        self.act(
+            lambda: meeting.answer(
+                meeting.invitation(0, frozenset({holder})), COMES if comes else STAYS, "x", NOW
+            )
+        )
 
-    @rule(hours=st.integers(0, 3), holders=st.lists(st.sampled_from(HOLDERS), min_size=1, max_size=4), title=st.sampled_from("甲乙"))
+    @rule(
+        hours=st.integers(0, 3),
+        holders=st.lists(st.sampled_from(HOLDERS), min_size=1, max_size=4),
+        title=st.sampled_from("甲乙"),
+    )
     def change(self, hours, holders, title):
         later = timedelta(hours=hours)
         moved = notice(title=title, span=Span(START + later, START + later + timedelta(hours=1)))
@@ -89,7 +105,11 @@ class Life(RuleBasedStateMachine):
         self.meeting.news.clear()
         expected = {}
         if self.meeting.state == "called":
-            expected = {self.meeting.obligation(one): one.holder for one in self.meeting.invitations if one.state == "open"}
+            expected = {
+                self.meeting.obligation(one): one.holder
+                for one in self.meeting.invitations
+                if one.state == "open"
+            }
         if self.meeting.seeking:
             expected[self.meeting.seeking] = "p:boss"
         assert self.owed == expected
@@ -105,11 +125,23 @@ def test_another_time_asks_everybody_anew_and_another_title_does_not():
     meeting.news.clear()
     meeting.change(notice(title="改名"), "c1", "", HOLDERS, "boss", NOW)
     assert meeting.invitations[0].state == "attending"
-    assert {news.obligation for news in meeting.news if isinstance(news, Opened)} == {f"meetings|m|{number}|1" for number in (2, 3, 4)}
-    meeting.change(notice(span=Span(START + timedelta(days=1), START + timedelta(days=1, hours=1))), "c2", "d2", HOLDERS, "boss", NOW)
+    assert {news.obligation for news in meeting.news if isinstance(news, Opened)} == {
+        f"meetings|m|{number}|1" for number in (2, 3, 4)
+    }
+    meeting.change(
+        notice(span=Span(START + timedelta(days=1), START + timedelta(days=1, hours=1))),
+        "c2",
+        "d2",
+        HOLDERS,
+        "boss",
+        NOW,
+    )
     assert meeting.invitations[0].state == "open"
     assert meeting.obligation(meeting.invitations[0]) == "meetings|m|1|2"
-    assert [change.text for change in meeting.changes] == ["名称有修改", "时间改为12月2日09:00–10:00；名称有修改"]
+    assert [change.text for change in meeting.changes] == [
+        "名称有修改",
+        "时间改为12月2日09:00–10:00；名称有修改",
+    ]
     assert meeting.touched == ["d1", "d2"]
 
 

@@ -46,7 +46,9 @@ def test_a_task_from_the_form_to_done(tasks, browser):
     refused = browser.post("/tasks/new", "zhuren", {"title": "整理档案", "people": []}, 422)
     assert "请选择承办人" in refused.text
     assert "整理档案" in refused.text
-    made = browser.post("/tasks/new", "zhuren", {"title": "整理档案", "people": "keyuan", "due_at": "2036-01-05T09:00"})
+    made = browser.post(
+        "/tasks/new", "zhuren", {"title": "整理档案", "people": "keyuan", "due_at": "2036-01-05T09:00"}
+    )
     at = made.headers["Location"]
     page = eventually(lambda: (text := browser.get("/tasks/", "keyuan")) and "整理档案" in text and text)
     assert f'href="{at}"' in page
@@ -60,9 +62,14 @@ def test_a_task_from_the_form_to_done(tasks, browser):
     key = re.search(r"obligation\?id=([^\"]+)", browser.get("/tasks/sent", "zhuren"))[1]
     browser.get(f"/tasks/obligation?id={key}", "zhuren")
     hurry = {"obligation": f"{at.replace('/tasks/task/', 'tasks|')}|1", "message": "请尽快"}
-    assert "tongban:toast" in browser.post("/tasks/urge", "zhuren", hurry, 200, **{"HX-Request": "true"}).headers["HX-Trigger"]
+    assert (
+        "tongban:toast"
+        in browser.post("/tasks/urge", "zhuren", hurry, 200, **{"HX-Request": "true"}).headers["HX-Trigger"]
+    )
     browser.post("/tasks/urge", "zhuren", hurry, 409)
-    assert "请尽快" in eventually(lambda: (text := browser.get("/tasks/", "keyuan")) and "已催办" in text and text)
+    assert "请尽快" in eventually(
+        lambda: (text := browser.get("/tasks/", "keyuan")) and "已催办" in text and text
+    )
     browser.post(f"{at}/complete", "keyuan", {"assignment": 1, "result": "整理完毕"})
     assert "已办结" in browser.get(at, "zhuren")
     eventually(lambda: "整理档案" in browser.get("/tasks/done?q=档案", "keyuan"))
@@ -70,7 +77,10 @@ def test_a_task_from_the_form_to_done(tasks, browser):
 
 def test_a_returned_part_is_settled(tasks, browser):
     at = browser.post("/tasks/new", "zhuren", {"title": "起草讲话稿", "units": "fgw"}).headers["Location"]
-    assert "请填写退回原因" in browser.post(f"{at}/return", "fg-wenshu", {"assignment": 1, "reason": ""}, 422).text
+    assert (
+        "请填写退回原因"
+        in browser.post(f"{at}/return", "fg-wenshu", {"assignment": 1, "reason": ""}, 422).text
+    )
     browser.post(f"{at}/return", "fg-wenshu", {"assignment": 1, "reason": "不属本单位职责"})
     eventually(lambda: "处理退回" in browser.get("/tasks/", "zhuren"))
     assert "不属本单位职责" in browser.get(at, "zhuren")

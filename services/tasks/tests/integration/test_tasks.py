@@ -26,7 +26,9 @@ def create(tasks, *assignees, by="zhuren", request_id="", **how):
 
 
 def owed(tasks, person):
-    return {one.obligation: one for one in tasks.call("ListTodo", pb.ListTodoRequest(), AS[person]).obligations}
+    return {
+        one.obligation: one for one in tasks.call("ListTodo", pb.ListTodoRequest(), AS[person]).obligations
+    }
 
 
 def test_the_life_of_a_task(tasks):
@@ -34,12 +36,29 @@ def test_the_life_of_a_task(tasks):
     assert [part.holder for part in task.assignments] == ["p:keyuan", "u:fgw:registrar", "p:kezhang"]
     first, second, third = (part.obligation for part in task.assignments)
     mine = eventually(lambda: owed(tasks, "keyuan").get(first))
-    assert (mine.action, mine.link, mine.sender, mine.urgency) == ("办理", f"/tasks/task/{task.task}", "zhuren", "加急")
+    assert (mine.action, mine.link, mine.sender, mine.urgency) == (
+        "办理",
+        f"/tasks/task/{task.task}",
+        "zhuren",
+        "加急",
+    )
     eventually(lambda: second in owed(tasks, "fg-wenshu"))
 
-    tasks.call("ReportProgress", pb.ReportProgressRequest(task=task.task, text="已收集一半", request_id=rid()), AS["keyuan"])
-    done = tasks.call("CompleteTask", pb.CompleteTaskRequest(task=task.task, result="已报送", request_id=rid()), AS["keyuan"])
-    assert [(part.state, part.mine) for part in done.assignments] == [("done", False), ("open", False), ("open", False)]
+    tasks.call(
+        "ReportProgress",
+        pb.ReportProgressRequest(task=task.task, text="已收集一半", request_id=rid()),
+        AS["keyuan"],
+    )
+    done = tasks.call(
+        "CompleteTask",
+        pb.CompleteTaskRequest(task=task.task, result="已报送", request_id=rid()),
+        AS["keyuan"],
+    )
+    assert [(part.state, part.mine) for part in done.assignments] == [
+        ("done", False),
+        ("open", False),
+        ("open", False),
+    ]
     eventually(lambda: first not in owed(tasks, "keyuan"))
     with pytest.raises(WrongState):
         tasks.call("CompleteTask", pb.CompleteTaskRequest(task=task.task, request_id=rid()), AS["keyuan"])
@@ -48,7 +67,9 @@ def test_the_life_of_a_task(tasks):
     tasks.call("ReturnTask", back, AS["kezhang"])
     answer = eventually(lambda: owed(tasks, "zhuren").get(f"{third}|answer"))
     assert (answer.action, answer.sender) == ("处理退回", "kezhang")
-    settle = pb.SettleReturnRequest(task=task.task, assignment=3, assignees=["p:fg-juzhang"], request_id=rid())
+    settle = pb.SettleReturnRequest(
+        task=task.task, assignment=3, assignees=["p:fg-juzhang"], request_id=rid()
+    )
     with pytest.raises(Forbidden):
         tasks.call("SettleReturn", settle, AS["keyuan"])
     settled = tasks.call("SettleReturn", settle, AS["zhuren"])
@@ -56,7 +77,9 @@ def test_the_life_of_a_task(tasks):
     eventually(lambda: settled.assignments[3].obligation in owed(tasks, "fg-juzhang"))
     eventually(lambda: f"{third}|answer" not in owed(tasks, "zhuren"))
 
-    cancelled = tasks.call("CancelTask", pb.CancelTaskRequest(task=task.task, reason="会议取消", request_id=rid()), AS["zhuren"])
+    cancelled = tasks.call(
+        "CancelTask", pb.CancelTaskRequest(task=task.task, reason="会议取消", request_id=rid()), AS["zhuren"]
+    )
     assert cancelled.state == "cancelled"
     eventually(lambda: second not in owed(tasks, "fg-wenshu"))
 
@@ -77,10 +100,14 @@ def test_who_may_see_and_who_may_act(tasks):
         with pytest.raises(NotFound):
             tasks.call("GetTask", pb.GetTaskRequest(task=task.task), AS[person])
         with pytest.raises(NotFound):
-            tasks.call("CancelTask", pb.CancelTaskRequest(task=task.task, reason="x", request_id=rid()), AS[person])
+            tasks.call(
+                "CancelTask", pb.CancelTaskRequest(task=task.task, reason="x", request_id=rid()), AS[person]
+            )
     assert not tasks.call("GetTask", pb.GetTaskRequest(task=task.task), AS["keyuan"]).may_manage
     with pytest.raises(Forbidden):
-        tasks.call("CancelTask", pb.CancelTaskRequest(task=task.task, reason="x", request_id=rid()), AS["keyuan"])
+        tasks.call(
+            "CancelTask", pb.CancelTaskRequest(task=task.task, reason="x", request_id=rid()), AS["keyuan"]
+        )
     with pytest.raises(Forbidden):
         create(tasks, "p:keyuan", unit="fgw")
 
@@ -96,8 +123,8 @@ def test_a_stale_etag_is_refused_and_a_request_id_is_needed(tasks):
     task = create(tasks, "p:keyuan")
     asked = pb.ReportProgressRequest(task=task.task, text="一半", etag=task.etag, request_id=rid())
     tasks.call("ReportProgress", asked, AS["keyuan"])
+    again = pb.ReportProgressRequest(task=task.task, text="更多", etag=task.etag, request_id=rid())
     with pytest.raises(Conflict):
-        again = pb.ReportProgressRequest(task=task.task, text="更多", etag=task.etag, request_id=rid())
         tasks.call("ReportProgress", again, AS["keyuan"])
     with pytest.raises(InvalidInput):
         tasks.call("ReportProgress", pb.ReportProgressRequest(task=task.task, text="一半"), AS["keyuan"])

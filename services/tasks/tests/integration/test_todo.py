@@ -28,7 +28,9 @@ def stamp(days=0.0):
     return made
 
 
-def opened(key, holder, *, title="关于报送材料的通知", sequence=1, level=0, due=None, urgency="", sender="wenshu"):
+def opened(
+    key, holder, *, title="关于报送材料的通知", sequence=1, level=0, due=None, urgency="", sender="wenshu"
+):
     return events.ObligationOpened(
         obligation=key, sequence=sequence, holder=holder, kind="documents.review", action="审核", title=title,
         link=f"/documents/outgoing/{key}", sender=sender, sender_unit="zfb", urgency=urgency, level=level,
@@ -58,7 +60,9 @@ def test_an_opened_obligation_is_in_the_list_within_a_second_and_pushed(tasks):
     tasks.tell("documents", opened(key, "p:kezhang", title="请审核投资计划"))
     eventually(lambda: key in keys(todo(tasks, "kezhang")))
     assert time.monotonic() - started < 1
-    push = eventually(lambda: [data for subject, data in tasks.pushes if subject == "tongban.push.p.kezhang"])[-1]
+    push = eventually(
+        lambda: [data for subject, data in tasks.pushes if subject == "tongban.push.p.kezhang"]
+    )[-1]
     assert push == {
         "event": "todo", "change": "opened", "title": "请审核投资计划", "action": "审核", "link": f"/documents/outgoing/{key}",
     }  # fmt: skip
@@ -80,7 +84,9 @@ def test_a_post_is_answered_by_whoever_holds_it_and_a_reassigned_one_moves(tasks
     tasks.tell("documents", opened(key, "u:fgw:registrar"))
     eventually(lambda: key in keys(todo(tasks, "fg-wenshu")))
     assert key not in keys(todo(tasks, "wenshu"))
-    again = events.ObligationReassigned(obligation=key, sequence=2, holder="p:keyuan", by="fg-wenshu", at=stamp())
+    again = events.ObligationReassigned(
+        obligation=key, sequence=2, holder="p:keyuan", by="fg-wenshu", at=stamp()
+    )
     tasks.tell("documents", again)
     eventually(lambda: key in keys(todo(tasks, "keyuan")))
     assert key not in keys(todo(tasks, "fg-wenshu"))
@@ -107,7 +113,10 @@ def test_pages_of_the_list_are_complete_and_in_order(tasks):
     holder = f"p:{tasks.parts.verifier.verify(person).person}"
     made = [new() for _ in range(25)]
     for number, key in enumerate(made):
-        tasks.tell("documents", opened(key, holder, urgency="特急" if number == 20 else "", due=-1 if number == 10 else None))
+        tasks.tell(
+            "documents",
+            opened(key, holder, urgency="特急" if number == 20 else "", due=-1 if number == 10 else None),
+        )
     eventually(lambda: todo(tasks, person).count.total == 25)
     first = keys(todo(tasks, person))
     assert first[:2] == [made[10], made[20]]
@@ -133,11 +142,14 @@ def test_replayed_duplicated_and_shuffled_events_leave_the_same_state(tasks):
     for key in keys_:
         history.append(opened(key, people[0]))
         history += [
-            events.ObligationReassigned(obligation=key, sequence=2 + n, holder=numbers.choice(people), by="a", at=stamp())
+            events.ObligationReassigned(
+                obligation=key, sequence=2 + n, holder=numbers.choice(people), by="a", at=stamp()
+            )
             for n in range(3)
         ]
         history += [
-            events.ObligationUrged(obligation=key, urging=f"{key}-{n}", by="b", message="请尽快", at=stamp()) for n in range(2)
+            events.ObligationUrged(obligation=key, urging=f"{key}-{n}", by="b", message="请尽快", at=stamp())
+            for n in range(2)
         ]
         if numbers.random() < 0.5:
             history.append(closed(key, "x"))
@@ -146,7 +158,8 @@ def test_replayed_duplicated_and_shuffled_events_leave_the_same_state(tasks):
         kept = of(tasks.parts)
         found = kept.obligations.get_many(keys_)
         lists = {
-            one.id: sorted((item.obligation, item.urged) for item in one.items) for one in kept.lists.get_many(people)
+            one.id: sorted((item.obligation, item.urged) for item in one.items)
+            for one in kept.lists.get_many(people)
         }
         return sorted(one.fingerprint() for one in found.values()), lists
 
@@ -194,7 +207,9 @@ def test_urging(tasks):
     with pytest.raises(WrongState):
         tasks.call("Urge", pb.UrgeRequest(obligation=key, request_id=uuid.uuid4().hex), AS["wenshu"])
     # The urging comes back as an event and reaches the holder's list, counted once.
-    mine = eventually(lambda: [one for one in todo(tasks, "keyuan").obligations if one.obligation == key and one.urged])
+    mine = eventually(
+        lambda: [one for one in todo(tasks, "keyuan").obligations if one.obligation == key and one.urged]
+    )
     assert (mine[0].urged, mine[0].urge_message) == (1, "请今天办结")
     pressing = todo(tasks, "keyuan").count
     assert keys(todo(tasks, "keyuan")).index(key) < pressing.urgent + pressing.overdue
@@ -222,7 +237,9 @@ def test_statistics_of_a_unit_count_what_is_below_it(tasks):
         figures("fg-juzhang", "zfb")
     with pytest.raises(Forbidden):
         figures("keyuan", "fgw-tz")
-    listed = tasks.call("ListUnitObligations", pb.ListUnitObligationsRequest(unit="fgw", overdue=True), AS["quzhang"])
+    listed = tasks.call(
+        "ListUnitObligations", pb.ListUnitObligationsRequest(unit="fgw", overdue=True), AS["quzhang"]
+    )
     assert made[1] in keys(listed)
     assert made[0] not in keys(listed)
 

@@ -21,7 +21,19 @@ people = st.sampled_from(["p:a", "p:b", "u:fgw:registrar"])
 
 def facts(sequence, title, opened_at=START):
     return Facts(
-        sequence, "documents.review", "审核", title, "/documents/d1", "sender", "zfb", "", 0, opened_at, None, "d1", ""
+        sequence,
+        "documents.review",
+        "审核",
+        title,
+        "/documents/d1",
+        "sender",
+        "zfb",
+        "",
+        0,
+        opened_at,
+        None,
+        "d1",
+        "",
     )
 
 

@@ -45,7 +45,9 @@ class Life(RuleBasedStateMachine):
     @rule(number=st.integers(0, 6), who=people)
     def give_back(self, number, who):
         tokens = frozenset({who})
-        self.act(lambda: self.task.give_back(self.task.part(number, tokens), who, "fgw", "不属本科室职责", NOW))
+        self.act(
+            lambda: self.task.give_back(self.task.part(number, tokens), who, "fgw", "不属本科室职责", NOW)
+        )
 
     @rule(number=st.integers(1, 6), to=st.lists(people, max_size=2))
     def settle(self, number, to):

@@ -29,4 +29,9 @@ def test_pressing_ones_first_then_the_oldest():
 
 def test_figures():
     figures = count([item("a", due=-1), item("b", urgency="加急"), item("c", urged=2), item("d")], NOW)
-    assert (figures.total, figures.overdue, figures.urgent, figures.kinds) == (4, 1, 2, {"documents.review": 4})
+    assert (figures.total, figures.overdue, figures.urgent, figures.kinds) == (
+        4,
+        1,
+        2,
+        {"documents.review": 4},
+    )
