@@ -257,4 +257,4 @@ def _read_place(token: str) -> tuple[int, int, str]:
         weight, opened_at, key = base64.urlsafe_b64decode(token.encode()).decode().split("|", 2)
         return int(weight), int(opened_at), key
     except (binascii.Error, ValueError) as problem:
-        raise invalid(**{"page_token": "翻页位置已失效，请从第一页重新查看。"}) from problem
+        raise invalid(page_token="翻页位置已失效，请从第一页重新查看。") from problem  # noqa: S106 - a place in a list
