@@ -7,7 +7,7 @@ SIZE ?= small
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo test test-unit lint clean
+.PHONY: help install gen run demo import test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ run: gen ## Start the whole platform on this machine; Ctrl-C stops it
 
 demo: gen ## Fill a running platform with demonstration data (SIZE=small)
 	@$(LOCAL).tool --running python -m deploy.demo --size $(SIZE)
+
+import: gen ## Take a folder of .md, .txt, .docx and .pdf into the knowledge base of a running platform (FOLDER=…)
+	@$(LOCAL).tool --running --service knowledge python -m services.knowledge import $(FOLDER)
 
 lint: gen ## Check the form of the code and of the API definitions
 	@$(LOCAL).tool ruff check .

@@ -43,7 +43,6 @@ class Relay:
         self._repositories = repositories
         self._project = project
         self._woken: asyncio.Queue[str] = asyncio.Queue(10_000)
-        self._announced: set[str] = set()
         self.lag = 0
 
     async def run(self) -> None:
@@ -69,10 +68,8 @@ class Relay:
                 await asyncio.sleep(POLL)
 
     async def _on_wake(self, message: Any) -> None:
-        # The writer wakes after its save, so an announced intent is known to be settled.
         intent = message.data.decode()
         if not self._woken.full():
-            self._announced.add(intent)
             self._woken.put_nowait(intent)
 
     def _all(self) -> set[str]:
@@ -95,7 +92,9 @@ class Relay:
             if records:
                 await asyncio.to_thread(self._project, kind, list(records.values()))
             # One aggregate's events leave in their order; different aggregates leave side by side.
-            await asyncio.gather(*(self._one(kind, key, records.get(key), aggregates[kind, key]) for key in keys))
+            await asyncio.gather(
+                *(self._one(kind, key, records.get(key), aggregates[kind, key]) for key in keys)
+            )
 
     async def _one(self, kind: str, key: str, record: Record | None, intents: list[str]) -> None:
         events = (record or {}).get("outbox") or []
@@ -108,17 +107,17 @@ class Relay:
         if events:
             collection = self._repositories[kind].collection
             await asyncio.to_thread(collection.published, key, [event["id"] for event in events])
-        await asyncio.to_thread(self._clear, intents, bool(events))
+        await asyncio.to_thread(self._clear, intents, (record or {}).get("revision", 0))
 
-    def _clear(self, intents: list[str], had_effect: bool) -> None:
-        known = {} if had_effect else self._pending.get_many(intents)
-        for intent in intents:
-            # Without an event in sight the save may still be on its way: its intent is kept until it is surely over.
-            at = known.get(intent, {}).get("at", 0.0)
-            if had_effect or time.time() - at > YOUNG or self._settled(intent):
-                self._pending.remove(intent)
-                self._announced.discard(intent)
+    def _clear(self, intents: list[str], revision: int) -> None:
+        over = [intent for intent in intents if target(intent) <= revision]
+        # The others' saves may still be on their way, whatever else was published: they are kept until they are surely over.
+        known = self._pending.get_many(set(intents) - set(over))
+        over += [intent for intent, record in known.items() if time.time() - record["at"] > YOUNG]
+        for intent in over:
+            self._pending.remove(intent)
 
-    def _settled(self, intent: str) -> bool:
-        """Whether the change behind this intent is known to be saved: it was announced by its writer after the save."""
-        return intent in self._announced
+
+def target(intent: str) -> int:
+    """The revision that the save behind an intent gives its aggregate."""
+    return int(intent.rpartition("/")[2].partition(".")[0])

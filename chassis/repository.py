@@ -32,7 +32,9 @@ _converter.register_structure_hook(datetime, lambda value, _: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
 _converter.register_unstructure_hook_factory(
     lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
-    lambda kind: make_dict_unstructure_fn(kind, _converter, news=override(omit=True), id=override(rename="_id")),
+    lambda kind: make_dict_unstructure_fn(
+        kind, _converter, news=override(omit=True), id=override(rename="_id")
+    ),
 )
 _converter.register_structure_hook_factory(
     lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
@@ -132,7 +134,9 @@ class Repository(Generic[T]):
         request.mark(aggregate)
         record, events = self._dump(aggregate)
         try:
-            self._with_intent(aggregate.id, lambda: self.collection.insert({**record, "revision": 1, "outbox": events}))
+            self._with_intent(
+                aggregate.id, 1, lambda: self.collection.insert({**record, "revision": 1, "outbox": events})
+            )
         except Exists:
             there = self.find(aggregate.id)
             if there is not None and request.seen(there):
@@ -152,7 +156,9 @@ class Repository(Generic[T]):
             if request.seen(aggregate):
                 return aggregate
             if request.etag and request.etag != str(aggregate.revision):
-                raise Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+                raise Conflict(
+                    "CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again."
+                )
             step(aggregate)
             request.mark(aggregate)
             try:
@@ -166,12 +172,13 @@ class Repository(Generic[T]):
 
     def _save(self, aggregate: T) -> None:
         record, events = self._dump(aggregate)
-        self._with_intent(aggregate.id, lambda: self.collection.save(record, events))
+        self._with_intent(aggregate.id, aggregate.revision + 1, lambda: self.collection.save(record, events))
         aggregate.revision += 1
         aggregate.news.clear()
 
-    def _with_intent(self, key: str, write: Callable[[], None]) -> None:
-        intent = f"{self.name}/{key}/{uuid.uuid4().hex}"
+    def _with_intent(self, key: str, revision: int, write: Callable[[], None]) -> None:
+        # The revision tells the relay whether the save has been: a record that has reached it holds the save, or has refused it.
+        intent = f"{self.name}/{key}/{revision}.{uuid.uuid4().hex}"
         self._pending.insert({"_id": intent, "at": time.time()})
         try:
             write()

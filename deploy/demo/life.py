@@ -136,7 +136,7 @@ class Clock:
     def __init__(self, dice: random.Random, now: datetime, end: datetime) -> None:
         self.dice = dice
         self._end = end
-        self.now = working(now)
+        self.now = min(working(now), end)
 
     def later(self, least: float, most: float) -> bool:
         """Move on by so many hours of the office's day; False when that would be in the future."""

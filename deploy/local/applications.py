@@ -28,10 +28,15 @@ class Applications:
         self._ports = Ports(settings)
 
     def specs(self, listed: tuple[Unit, ...], after: tuple[str, ...]) -> list[Spec]:
-        """All that `listed` asks for: one-shots after the engines `after`, the rest after the one-shots."""
-        setups = [self._setup(unit, after) for unit in listed if unit.setup]
-        then = tuple(spec.name for spec in setups) or after
-        return [*setups, *(spec for unit in listed for spec in self._unit(unit, then))]
+        """All that `listed` asks for: a one-shot after the engines `after`, its own unit after it, the others at once.
+
+        Every process waits by itself for what it needs, so most of them start while Keycloak, the slowest, still does.
+        """
+        specs: list[Spec] = []
+        for unit in listed:
+            setup = [self._setup(unit, after)] if unit.setup else []
+            specs += [*setup, *self._unit(unit, tuple(spec.name for spec in setup))]
+        return specs
 
     def _unit(self, unit: Unit, after: tuple[str, ...]) -> Iterator[Spec]:
         for number in range(unit.grpc):

@@ -17,6 +17,7 @@ from deploy.local.settings import Settings
 def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy.local.tool", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--running", action="store_true", help="with the settings of the running deployment")
+    parser.add_argument("--service", default="demo", help="on behalf of this unit (with --running)")
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
     environment = env.for_python(Settings(var=var), platform)
     environment["PATH"] = f"{where.environment / 'bin'}:{environment.get('PATH', '')}"
     if given.running:
-        environment |= {"TONGBAN_SERVICE": "demo", "TONGBAN_PROCESS": "demo"}
+        environment |= {"TONGBAN_SERVICE": given.service, "TONGBAN_PROCESS": "tool"}
     sys.stdout.flush()
     os.execve(program, [given.program, *given.arguments], environment)  # noqa: S606 - no shell is wanted.
 

@@ -98,6 +98,15 @@ def known_people(desk: Desk, people: list[str], field: str) -> None:
             raise invalid(**{field: "所选人员不存在或已停用。"})
 
 
+def may_sign(desk: Desk, document: Document, leader: str) -> None:
+    """Raise InvalidInput unless this person leads the issuing organisation or one above it."""
+    known_people(desk, [leader], "leader")
+    person = desk.directory.person(leader)
+    posts = {f"{unit.unit}:leader" for unit in desk.directory.upward(document.issuing_unit)}
+    if person is None or not posts & set(person.posts):
+        raise invalid(leader="签发人须为发文单位或其上级单位的领导。")
+
+
 def holder_in(desk: Desk, unit: str, given: str, field: str) -> str:
     """The audience token for a person or division of one organisation.
 

@@ -10,7 +10,7 @@ from chassis import clock, log
 from chassis.aggregate import Request
 from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
-from services.documents.access import access_document, known_people, known_units
+from services.documents.access import access_document, known_people, known_units, may_sign
 from services.documents.model.course import SYSTEM, Actor, Entry
 from services.documents.model.incoming import ENDED, Delivery
 from services.documents.model.numbering import Series, document_number, series_id
@@ -72,10 +72,7 @@ def submit_document(
     document = access_document(desk, principal, key)
     known_people(desk, reviewers, "reviewers")
     if leader:
-        known_people(desk, [leader], "leader")
-        posts = desk.directory.person(leader).posts  # type: ignore[union-attr]
-        if not any(post.endswith(":leader") for post in posts):
-            raise invalid(leader="签发人须为单位领导。")
+        may_sign(desk, document, leader)
     document.elements.complete()
     preview = print_document(desk, document, "")
     now = clock.now()

@@ -88,9 +88,10 @@ def stamp(at: datetime | None) -> Timestamp | None:
 
 def _opened(meeting: Meeting, event: Opened) -> Message:
     start = meeting.notice.span.start.astimezone(SHANGHAI)
+    room = meeting.notice.place.partition("（")[0]  # a line of a list has no space for the floor as well
     return obligation_pb2.ObligationOpened(
         obligation=event.obligation, sequence=event.sequence, holder=event.holder, kind=event.kind, action=event.action,
-        title=f"{meeting.notice.title}（{start.month}月{start.day}日{start:%H:%M}，{meeting.notice.place}）",
+        title=f"{meeting.notice.title}（{start.month}月{start.day}日{start:%H:%M} {room}）",
         link=f"/meetings/meeting/{meeting.id}", sender=meeting.organiser, sender_unit=meeting.organiser_unit,
         opened_at=stamp(event.at), due_at=stamp(meeting.notice.reply_by or meeting.notice.span.start), matter=meeting.id,
     )  # fmt: skip

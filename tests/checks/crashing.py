@@ -1,7 +1,7 @@
 """Processes that die at a chosen point between commit and publish: `python -m tests.checks.crashing MONGO NATS VAR`.
 
-Reads one job per line (JSON) from stdin and answers each with one line. Every job runs in a process of its own, forked from
-this one before anything connects. It does the service's own work with the service's own repository and chassis' relay; only
+Reads a list of jobs per line (JSON) from stdin and answers with the list of their ends. Every job runs in a process of its own,
+forked from this one before anything connects. It does the service's own work with the service's own repository and chassis' relay; only
 here, in the child, one method is wrapped so that the process kills itself (SIGKILL) at its n-th call.
 """
 
@@ -31,6 +31,7 @@ from services.tasks.__main__ import of
 from tests.inprocess import directory_of
 
 HOLDERS = ("one", "two", "three")
+AT_ONCE = 6
 CREATOR = Principal("zhuren", posts=("zfb:head",))
 
 
@@ -126,6 +127,7 @@ class Work:
     """What one child does."""
 
     def __init__(self, given: Settings) -> None:
+        self.name = given.service
         self.parts = Parts(given)
         people = {person: ["zfb:member"] for person in HOLDERS}
         units = [("zfb", "办公室", "", "organisation")]
@@ -135,15 +137,15 @@ class Work:
     def add(self) -> None:
         """Give a task to three people; the same request however often it is sent."""
         commands.create_task(
-            self.kept.tasks, self.parts.directory, CREATOR, Request("add", "d"), title="防汛值班", text="值班",
+            self.kept.tasks, self.parts.directory, CREATOR, Request(f"{self.name}-add", "d"), title="防汛值班", text="值班",
             assignees=[f"p:{person}" for person in HOLDERS], urgency="", unit="zfb", due_at=None,
         )  # fmt: skip
 
     def change(self) -> None:
         """The first of them is done."""
-        task = Request("add", "d").new_id()
+        task = Request(f"{self.name}-add", "d").new_id()
         done = Principal("one", posts=("zfb:member",))
-        commands.complete_task(self.kept.tasks, done, Request("change", "d"), key=task, number=0, result="已值班")
+        commands.complete_task(self.kept.tasks, done, Request(f"{self.name}-change", "d"), key=task, number=0, result="已值班")
 
     async def relay(self, seconds: float, wake: Any = None) -> None:
         """Carry out what is pending, for so long or until nothing is left."""
@@ -201,19 +203,33 @@ def child(job: dict[str, Any], given: Settings) -> None:
 def main() -> None:
     mongo, nats, var = sys.argv[1:4]
     for line in sys.stdin:
-        job = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            code = 0
-            try:
-                child(job, settings(job["service"], mongo, nats, Path(var)))
-            except (TongbanError, AssertionError, OSError) as problem:
-                print(problem, file=sys.stderr, flush=True)
-                code = 3
-            os._exit(code)
-        status = os.waitpid(pid, 0)[1]
-        died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        print(json.dumps({"died": died, "code": 0 if died else os.WEXITSTATUS(status)}), flush=True)
+        jobs, ends = json.loads(line), []
+        for start in range(0, len(jobs), AT_ONCE):
+            pids = [begin(job, settings(job["service"], mongo, nats, Path(var))) for job in jobs[start : start + AT_ONCE]]
+            ends += [ended(pid) for pid in pids]
+        print(json.dumps(ends), flush=True)
+
+
+def begin(job: dict[str, Any], given: Settings) -> int:
+    """The process that does this job."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 0
+    try:
+        child(job, given)
+    except (TongbanError, AssertionError, OSError) as problem:
+        print(job, problem, file=sys.stderr, flush=True)
+        code = 3
+    os._exit(code)
+
+
+def ended(pid: int) -> str:
+    """How the process ended: "killed", or "done", or "failed"."""
+    status = os.waitpid(pid, 0)[1]
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "killed"
+    return "done" if status == 0 else "failed"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -34,9 +35,7 @@ def words() -> dict[str, Any]:
 def coming() -> ResponseReturnValue:
     """Coming meetings, day by day."""
     found = _listing(past=False)
-    days = [
-        (on, list(rows)) for on, rows in groupby(found.meetings, key=lambda row: local(row.starts_at).date())
-    ]  # type: ignore[union-attr]
+    days = [(on, list(rows)) for on, rows in groupby(found.meetings, key=_day)]
     return render_template(
         "coming.html", found=found, days=days, page=paged(found.next_page_token, found.total)
     )
@@ -47,6 +46,11 @@ def past() -> ResponseReturnValue:
     """Past meetings, newest first."""
     found = _listing(past=True)
     return render_template("past.html", found=found, page=paged(found.next_page_token, found.total))
+
+
+def _day(row: pb.MeetingRow) -> date:
+    start = local(row.starts_at)
+    return start.date() if start else date.min
 
 
 def _listing(*, past: bool) -> pb.ListMeetingsResponse:

@@ -64,7 +64,7 @@ def change(meeting: str) -> ResponseReturnValue:
         "date": start.date() if start else None,
         "start": hm(found.starts_at),
         "end": hm(found.ends_at),
-        "room": found.room,
+        "room": found.room or "-",
     }
     return render_template("form.html", meeting=found, times=TIMES, shown=shown)
 

@@ -14,5 +14,5 @@ from services.tasks.pages import lists, task
 def app(**given: Any) -> Flask:
     """The WSGI application (gunicorn: services.tasks.pages:app()); tests give a verifier and a directory of their own."""
     return create_app(
-        "tasks", [lists.views, task.views], Path(__file__).parent / "templates", title="督办", **given
+        "tasks", [lists.views, task.views], Path(__file__).parent / "templates", title="任务", **given
     )

@@ -72,7 +72,7 @@ def test_calling_a_meeting_asks_everybody_for_a_receipt(meetings, room):
             and found
         )
     )
-    assert opened[0].title == f"安全生产会（{DAY.month}月{DAY.day}日09:00，第一会议室（三楼））"
+    assert opened[0].title == f"安全生产会（{DAY.month}月{DAY.day}日09:00 第一会议室）"
     assert (opened[0].action, opened[0].kind, opened[0].link) == (
         "会议回执",
         "meetings.receipt",
