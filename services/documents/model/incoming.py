@@ -268,7 +268,10 @@ class Delivery(Matter):
 
     def may_answer(self, principal: Principal) -> bool:
         """Whether the caller may prepare and give the answer: a registrar, or who handled it as lead."""
-        lead = any(item.lead and item.holder in principal.tokens for item in self._handlings())
+        # Who sent the lead back did not handle it, and speaks no more for the unit.
+        lead = any(
+            item.lead and item.outcome != "returned" and item.holder in principal.tokens for item in self._handlings()
+        )
         return lead or principal.has_post(self.unit, "registrar")
 
     def actions(self, principal: Principal) -> list[str]:
