@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any
 
 from nats.aio.client import Client
@@ -20,10 +21,13 @@ from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageT
 from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
 
 from chassis import log
+from chassis.errors import Unavailable
 from chassis.settings import Settings, number
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
 _DUPLICATES = 2 * 3600  # seconds; longer than the relay needs to get over any outage it retries through without a restart
+TICK = 1.0  # seconds after which a silent watch looks whether the broker was restarted
+ASK = 20  # so many ticks of silence, and the watch asks whether its consumer is still there
 _log = log.get(__name__)
 
 
@@ -56,6 +60,12 @@ class Bus:
         self._settings = settings
         self.nc = Client()
         self.js: JetStreamContext = self.nc.jetstream(timeout=5)
+        self._returns = 0  # how often the broker came back
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker answers right now."""
+        return self.nc.is_connected
 
     async def connect(self) -> None:
         """Connect, waiting for the broker for as long as it takes, and make sure that the streams exist."""
@@ -63,12 +73,17 @@ class Bus:
         async def problem(error: Exception) -> None:
             _log.warning("broker", problem=str(error) or type(error).__name__)
 
+        async def returned() -> None:
+            self._returns += 1
+            _log.info("broker back")
+
         while True:
             try:
                 await self.nc.connect(
                     self._settings.nats_url, name=f"{self._settings.service}-{self._settings.process}",
-                    max_reconnect_attempts=-1, reconnect_time_wait=0.5, ping_interval=10, error_cb=problem,
-                    allow_reconnect=True, connect_timeout=3, drain_timeout=2,
+                    max_reconnect_attempts=-1, reconnect_time_wait=0.5,  # type: ignore[arg-type] # waited for as it is
+                     ping_interval=10, error_cb=problem,
+                    reconnected_cb=returned, allow_reconnect=True, connect_timeout=3, drain_timeout=2,
                 )  # fmt: skip
                 break
             except (NatsError, OSError, TimeoutError) as error:
@@ -80,15 +95,23 @@ class Bus:
         for config in stream_configs():
             while True:
                 try:
-                    await self.js.add_stream(config)
-                except BadRequestError:
-                    # It exists with other limits: an operator's change of settings is carried over.
-                    await self.js.update_stream(config)
+                    await self._stream(config)
                 except (NatsError, TimeoutError) as error:
                     _log.warning("stream not ready", stream=config.name, problem=str(error) or type(error).__name__)
                     await asyncio.sleep(1)
                     continue
                 break
+
+    async def _stream(self, config: StreamConfig) -> None:
+        try:
+            try:
+                await self.js.add_stream(config)
+            except BadRequestError:
+                # It exists with other limits: an operator's change of settings is carried over.
+                await self.js.update_stream(config)
+        except BadRequestError as error:
+            # The change is one that the broker does not allow. The stream works on as it is.
+            _log.error("stream keeps its old limits", stream=config.name, problem=str(error))
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
         """Publish durably: returns once the stream has it; the same event id within the window is stored once."""
@@ -107,32 +130,44 @@ class Bus:
     async def watch(self, name: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]) -> None:
         """Tell every entry of a bucket, then every change, for ever; None as value means deleted.
 
-        After a broker restart the watch is made anew, since an ordered consumer does not come back by itself.
+        After a broker restart the watch is made anew, since an ordered consumer does not come back by itself; then every entry is
+        told again, and so is on_ready.
         """
         while True:
+            watcher: Any = None
             try:
+                returns = self._returns
                 watcher = await (await self.bucket(name)).watchall()
-                while True:
+                idle = 0
+                while returns == self._returns:
                     try:
-                        entry = await watcher.updates(timeout=20)
-                    except (NatsError, TimeoutError):
-                        if await self._watch_lost(watcher):
-                            break
+                        entry = await watcher.updates(timeout=TICK)
+                    except TimeoutError:
+                        idle += 1
+                        if idle % ASK == 0:
+                            await watcher._sub.consumer_info()  # noqa: SLF001 - nats-py offers no public way to ask
                         continue
-                    if entry is None:
-                        on_ready()
-                        continue
-                    on_entry(entry.key, None if entry.operation in ("DEL", "PURGE") else entry.value)
-            except (NatsError, OSError, TimeoutError) as error:
+                    idle = 0
+                    self._tell(name, entry, on_entry, on_ready)
+            except Exception as error:  # noqa: BLE001 - whatever the client library raises, the watch must not end
                 _log.warning("watch interrupted", bucket=name, problem=str(error) or type(error).__name__)
-            await asyncio.sleep(1)
+                await asyncio.sleep(1)
+            finally:
+                if watcher is not None:
+                    with contextlib.suppress(Exception):
+                        await watcher.stop()
 
-    async def _watch_lost(self, watcher: Any) -> bool:
+    def _tell(
+        self, name: str, entry: Any, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]
+    ) -> None:
         try:
-            await watcher._sub.consumer_info()  # noqa: SLF001 - nats-py offers no public way to ask
-        except (NatsError, TimeoutError, AttributeError):
-            return True
-        return False
+            if entry is None:
+                on_ready()
+            else:
+                on_entry(entry.key, None if entry.operation in ("DEL", "PURGE") else entry.value)
+        except Exception:  # noqa: BLE001 - whatever its reader raises
+            # One entry that cannot be read must not keep the others away.
+            _log.exception("entry not taken in", bucket=name, key=entry.key if entry else None)
 
     async def close(self) -> None:
         """Hand over what is buffered and disconnect.
@@ -152,27 +187,32 @@ class BusThread:
     def __init__(self, settings: Settings) -> None:
         self._bus = Bus(settings)
         self._loop = asyncio.new_event_loop()
+        self._ready = asyncio.Event()
+        self._jobs: set[asyncio.Task[Any]] = set()
         self.connected = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
     def start(self) -> BusThread:
         """Begin to connect; returns at once."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._connect(), self._loop)
+        self._begin(self._connect)
         return self
 
     @property
     def up(self) -> bool:
         """Whether the broker answers right now."""
-        return self._bus.nc.is_connected
+        return self._bus.up
 
     def hint(self, subject: str, data: bytes = b"") -> None:
         """Publish something whose loss does no harm (core NATS); returns at once."""
         if self.up:
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._hint(subject, data)))
+            self._begin(lambda: self._hint(subject, data))
 
     def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
-        """Publish durably and wait for the acknowledgement."""
+        """Publish durably and wait for the acknowledgement.
+
+        Raises Unavailable.
+        """
         self.run(self._bus.publish(subject, data, headers, event_id), 6)
 
     def subscribe(self, subject: str, handler: Callable[[str, bytes], None]) -> None:
@@ -188,7 +228,10 @@ class BusThread:
         self._when_connected(lambda: self._bus.watch(bucket, on_entry, on_ready))
 
     def put(self, bucket: str, key: str, value: bytes) -> None:
-        """Store one entry of a bucket durably."""
+        """Store one entry of a bucket durably.
+
+        Raises Unavailable.
+        """
 
         async def put() -> None:
             await (await self._bus.bucket(bucket)).put(key, value)
@@ -196,8 +239,19 @@ class BusThread:
         self.run(put(), 10)
 
     def run(self, job: Awaitable[Any], seconds: float) -> Any:
-        """Run a coroutine on the bus' loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(_await(job), self._loop).result(seconds)
+        """Run a coroutine on the bus' loop and wait for its result.
+
+        Raises Unavailable when the broker does not answer or refuses; what else the coroutine raises comes through.
+        """
+        future = asyncio.run_coroutine_threadsafe(_await(job), self._loop)
+        try:
+            return future.result(seconds)
+        except (NatsError, TimeoutError, CancelledError) as problem:
+            # It must not go on after its caller has been told that it failed.
+            future.cancel()
+            raise Unavailable(
+                "BROKER_UNAVAILABLE", "消息服务暂时不可用，请稍后再试。", "The message broker does not answer."
+            ) from problem
 
     @property
     def bus(self) -> Bus:
@@ -205,10 +259,21 @@ class BusThread:
         return self._bus
 
     def close(self) -> None:
-        """Disconnect; part of a graceful stop."""
+        """End watches, disconnect, and end the thread; part of a graceful stop. A second call does nothing."""
+        if self._loop.is_closed():
+            return
         with contextlib.suppress(TimeoutError, NatsError):
-            self.run(self._bus.close(), 5)
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _end(self) -> None:
+        await end_all(list(self._jobs))
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await asyncio.wait_for(self._bus.close(), 5)
+        await end_all([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -216,6 +281,7 @@ class BusThread:
 
     async def _connect(self) -> None:
         await self._bus.connect()
+        self._ready.set()
         self.connected.set()
 
     async def _hint(self, subject: str, data: bytes) -> None:
@@ -224,15 +290,40 @@ class BusThread:
 
     def _when_connected(self, job: Callable[[], Awaitable[Any]]) -> None:
         async def later() -> None:
-            while not self.connected.is_set():
-                await asyncio.sleep(0.05)
+            await self._ready.wait()
             await job()
 
-        asyncio.run_coroutine_threadsafe(later(), self._loop)
+        self._begin(later)
+
+    def _begin(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start something on the loop for which nobody waits."""
+
+        def begin() -> None:
+            task = self._loop.create_task(job())
+            self._jobs.add(task)
+            task.add_done_callback(self._over)
+
+        # After close there is nobody any more to whom a hint could go.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(begin)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._jobs.discard(task)
+        if not task.cancelled() and task.exception():
+            _log.error("job of the bus ended", exc_info=task.exception())
+
+
+async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over; again and again, since a library's wait_for may swallow a cancellation."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 async def _await(job: Awaitable[Any]) -> Any:
     return await job
 
 
-__all__ = ["DEAD", "STREAM", "Bus", "BusThread", "push_subject"]
+__all__ = ["DEAD", "STREAM", "Bus", "BusThread", "end_all", "push_subject"]

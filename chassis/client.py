@@ -95,9 +95,12 @@ class Client:
         return metadata
 
 
-def typed(answers: Iterator[Any]) -> Iterator[Any]:
+def typed(answers: Any) -> Iterator[Any]:
     """The pieces of a streamed answer, with errors as chassis.errors types."""
     try:
         yield from answers
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
+    finally:
+        # Who stops reading midway must not leave the server sending.
+        answers.cancel()

@@ -31,7 +31,7 @@ def sign(moment: datetime, key: str) -> str:
 def stated(header: str, key: str) -> datetime | None:
     """The time stated by `header`, or None when the key is absent or the signature is wrong."""
     text, _, mac = header.partition(";")
-    if not key or not hmac.compare_digest(mac, _mac(text, key)):
+    if not key or not hmac.compare_digest(mac.encode(), _mac(text, key).encode()):
         return None
     return datetime.fromisoformat(text)
 

@@ -2,16 +2,18 @@
 
 A handler gets each event at least once and in any order; it must be idempotent by the event's id. After five deliveries an event
 goes to the dead-letter stream with its reason and can be replayed from the administration's page. A failing event waits by
-itself: the others go on. When what the handler needs is away (Unavailable, TimedOut), the event waits for as long as that takes:
+itself: the others go on. What cannot be read is buried at once. When what the handler needs is away (Unavailable, TimedOut), the event waits for as long as that takes:
 an outage is no fault of the event's and fills no dead letters.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,17 +30,23 @@ from chassis.bus import STREAM, Bus
 from chassis.errors import TimedOut, Unavailable
 
 MAX_DELIVER = 5
+BATCH = 20  # events taken at a time
+ACK_WAIT = 30.0  # seconds after which the broker gives an event of which it hears nothing to somebody else
 BACKOFF = (0.2, 0.5, 1.0, 2.0)
 AWAY = 15.0  # seconds at most between two tries while something is away
 _log = log.get(__name__)
 
 
-class Later(Exception):  # noqa: N818 - a wish, not an error
+class Later(Exception):
     """Raised by a handler: deliver this event again after so many seconds; nothing is wrong."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+
+
+class Unreadable(Exception):
+    """An event that no repetition will make readable."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Consumer:
     """What a service listens to.
 
     name: durable name, unique within the service; handlers: subject → (message class, handler). A subject may hold the wildcard
-    `*`. Handlers are plain functions and run in a thread.
+    `*`. Handlers are plain functions and run in a thread, one at a time.
     """
 
     name: str
@@ -86,13 +94,17 @@ class Running:
         self._consumer = consumer
         self._bus = bus
         self._durable = f"{service}-{consumer.name}"
-        # Stream sequence → deliveries that ended because something was away; they do not count as failures.
+        # By stream sequence. Deliveries are not counted by the broker's number: an event that had to wait is not a failed one.
+        self._failures: Counter[int] = Counter()
         self._away: Counter[int] = Counter()
+        # A thread of its own, so that slow handlers hold up nobody else.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self._durable)
         self.bound = asyncio.Event()
 
     async def run(self) -> None:
         """Pull for ever; bind again whenever the broker forgot us."""
         while True:
+            subscription: Any = None
             try:
                 subscription = await self._bind()
                 self.bound.set()
@@ -100,12 +112,16 @@ class Running:
             except (NatsError, TimeoutError, OSError) as problem:
                 _log.warning("consumer rebinds", consumer=self._durable, problem=str(problem) or type(problem).__name__)
                 await asyncio.sleep(0.5)
+            finally:
+                if subscription is not None:
+                    with contextlib.suppress(Exception):
+                        await subscription.unsubscribe()
 
     async def _bind(self) -> Any:
         config = ConsumerConfig(
             durable_name=self._durable, filter_subjects=sorted(self._consumer.handlers), ack_policy=AckPolicy.EXPLICIT,
             # Without a limit of the broker's: an event is given up here, with a dead letter, or not at all.
-            max_deliver=-1, ack_wait=30, deliver_policy=DeliverPolicy.ALL, max_ack_pending=1000,
+            max_deliver=-1, ack_wait=ACK_WAIT, deliver_policy=DeliverPolicy.ALL, max_ack_pending=1000,
         )  # fmt: skip
         await self._bus.js.add_consumer(STREAM, config)
         return await self._bus.js.pull_subscribe_bind(durable=self._durable, stream=STREAM)
@@ -114,61 +130,97 @@ class Running:
         idle = 0
         while True:
             try:
-                messages = await subscription.fetch(50, timeout=5)
+                messages = await subscription.fetch(BATCH, timeout=5)
             except TimeoutError:
                 idle += 1
                 if idle % 2 == 0:
-                    # After a restart of the broker a pull subscription stays silent for ever: ask whether we still exist.
+                    # After a restart of the broker a pull subscription may stay silent for ever: ask whether we still exist.
                     await subscription.consumer_info()
                 continue
             idle = 0
-            for message in messages:
-                await self._one(message)
+            await self._batch(messages)
+
+    async def _batch(self, messages: list[Msg]) -> None:
+        waiting = list(messages)
+        beat = asyncio.create_task(self._hold(waiting))
+        try:
+            while waiting:
+                await self._one(waiting[0])
+                waiting.pop(0)
+        finally:
+            beat.cancel()
+            # What is not begun when the process stops shall not wait until the broker misses us.
+            for message in waiting:
+                with contextlib.suppress(NatsError):
+                    await message.nak()
+
+    async def _hold(self, waiting: list[Msg]) -> None:
+        """Tell the broker that these are in hand, however long the handler takes; else it would deliver them a second time."""
+        while True:
+            await asyncio.sleep(ACK_WAIT / 3)
+            _log.warning("slow handler", consumer=self._durable, subject=waiting[0].subject, waiting=len(waiting))
+            for message in list(waiting):
+                with contextlib.suppress(NatsError):
+                    await message.in_progress()
 
     async def _one(self, message: Msg) -> None:
         headers = message.headers or {}
         sequence = message.metadata.sequence.stream
-        deliveries = message.metadata.num_delivered - self._away[sequence]
         try:
-            await asyncio.to_thread(self._handle, message.subject, headers, message.data)
+            await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._handle, message.subject, headers, message.data
+            )
         except Later as wish:
             await message.nak(delay=wish.seconds)
             return
         except Exception as problem:  # noqa: BLE001 - whatever a handler raises, the event is kept
             why = "".join(traceback.format_exception_only(problem)).strip()
-            _log.warning("event failed", consumer=self._durable, event_id=headers.get("ce-id"), delivery=deliveries, problem=why)
+            about = {"consumer": self._durable, "event_id": headers.get("ce-id"), "problem": why}
             if isinstance(problem, Unavailable | TimedOut):
                 self._away[sequence] += 1
-                await message.nak(delay=min(0.2 * 2 ** self._away[sequence], AWAY))
+                _log.warning("event waits", delivery=self._away[sequence], **about)
+                await message.nak(delay=min(0.2 * 2 ** min(self._away[sequence], 10), AWAY))
                 return
-            if deliveries < MAX_DELIVER and not isinstance(problem, DecodeError):
-                await message.nak(delay=BACKOFF[min(deliveries, len(BACKOFF)) - 1])
+            self._failures[sequence] += 1
+            failures = self._failures[sequence]
+            _log.warning("event failed", delivery=failures, **about)
+            if failures < MAX_DELIVER and not isinstance(problem, Unreadable):
+                await message.nak(delay=BACKOFF[min(failures, len(BACKOFF)) - 1])
                 return
-            await self._bury(message, headers, why)
+            if not await self._bury(message, headers, why):
+                await message.nak(delay=AWAY)
+                return
+        self._failures.pop(sequence, None)
         self._away.pop(sequence, None)
         await message.ack()
 
     def _handle(self, subject: str, headers: dict[str, str], data: bytes) -> None:
-        entry = self._consumer.find(subject)
-        if entry is None:
-            raise LookupError(f"no handler for {subject}")
-        kind, handler = entry
-        event = Event(
-            id=headers["ce-id"],
-            subject=subject,
-            service=headers.get("ce-source", "").rpartition("/")[2],
-            actor=headers.get("tongban-actor", ""),
-            time=datetime.fromisoformat(headers["ce-time"]),
-            message=kind.FromString(data),
-        )
-        call = context.Call(
-            request_id=headers.get("tongban-request", event.id), method=f"event {subject}",
-            traceparent=headers.get("traceparent", ""),
-        )  # fmt: skip
-        with context.serving(call), telemetry.span(f"handle {subject}", call.traceparent):
+        event, handler = self._read(subject, headers, data)
+        call = context.Call(request_id=headers.get("tongban-request", event.id), method=f"event {subject}")
+        with telemetry.span(f"handle {subject}", headers.get("traceparent", "")) as trace, context.serving(call):
+            context.amend(traceparent=trace)
             handler(event)
 
-    async def _bury(self, message: Msg, headers: dict[str, str], why: str) -> None:
+    def _read(self, subject: str, headers: dict[str, str], data: bytes) -> tuple[Event, Callable[[Event], None]]:
+        entry = self._consumer.find(subject)
+        if entry is None:
+            raise Unreadable(f"no handler for {subject}")
+        kind, handler = entry
+        try:
+            event = Event(
+                id=headers["ce-id"],
+                subject=subject,
+                service=headers.get("ce-source", "").rpartition("/")[2],
+                actor=headers.get("tongban-actor", ""),
+                time=datetime.fromisoformat(headers["ce-time"]),
+                message=kind.FromString(data),
+            )
+        except (KeyError, ValueError, DecodeError) as problem:
+            raise Unreadable(f"{type(problem).__name__}: {problem}") from problem
+        return event, handler
+
+    async def _bury(self, message: Msg, headers: dict[str, str], why: str) -> bool:
+        """Put the event among the dead letters; False when they cannot take it now, for then it must not be given up."""
         sequence = message.metadata.sequence.stream
         dead = {
             **{key: value for key, value in headers.items() if not key.startswith("Nats-")},
@@ -178,5 +230,11 @@ class Running:
             "Dead-Reason": quote(" ".join(why.split())[:500], safe=" !#$&'()*+,/:;=?@[]<>"),
             "Nats-Msg-Id": f"{self._durable}/{sequence}",
         }
-        await self._bus.js.publish(f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead)
-        _log.error("dead letter", consumer=self._durable, subject=message.subject, problem=why)
+        about = {"consumer": self._durable, "event_id": headers.get("ce-id"), "subject": message.subject, "problem": why}
+        try:
+            await self._bus.js.publish(f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead)
+        except (NatsError, TimeoutError) as problem:
+            _log.error("dead letter refused", refusal=str(problem) or type(problem).__name__, **about)
+            return False
+        _log.error("dead letter", **about)
+        return True

@@ -34,7 +34,8 @@ class DeadLetters:
 
     def listing(self, limit: int = 100) -> list[DeadLetter]:
         """The newest dead letters, newest first."""
-        return self._bus.run(self._listing(limit), 10)
+        found: list[DeadLetter] = self._bus.run(self._listing(limit), 10)
+        return found
 
     def replay(self, sequence: int) -> None:
         """Publish the event again under its own id, and put the dead letter away.

@@ -6,16 +6,21 @@ that is not one of these leaves a service as INTERNAL with the request id and no
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "tongban"
+# A status travels in the trailing metadata, of which a client takes 8 KB: a longer one would arrive as a nameless error.
+_SENTENCE, _STATUS_BYTES = 300, 5000
 
 
-@dataclass
+# Not compared by content: an exception must stay hashable.
+@dataclass(eq=False)
 class TongbanError(Exception):
     """Base of all errors that may be shown.
 
@@ -36,15 +41,18 @@ class TongbanError(Exception):
     def to_status(self) -> status_pb2.Status:
         """This error as it goes over the wire."""
         info = error_details_pb2.ErrorInfo(
-            reason=self.reason, domain=DOMAIN, metadata={"zh": self.zh, "en": self.en or self.zh}
+            reason=self.reason, domain=DOMAIN, metadata={"zh": self.zh[:_SENTENCE], "en": (self.en or self.zh)[:_SENTENCE]}
         )
         details = [_packed(info)]
+        bad = error_details_pb2.BadRequest()
+        for path, sentence in self.fields.items():
+            violation = error_details_pb2.BadRequest.FieldViolation(field=path, description=sentence[:_SENTENCE])
+            if details[0].ByteSize() + bad.ByteSize() + violation.ByteSize() > _STATUS_BYTES:
+                break
+            bad.field_violations.append(violation)
         if self.fields:
-            bad = error_details_pb2.BadRequest()
-            for path, sentence in self.fields.items():
-                bad.field_violations.add(field=path, description=sentence)
             details.append(_packed(bad))
-        return status_pb2.Status(code=self.code.value[0], message=self.en or self.zh, details=details)
+        return status_pb2.Status(code=self.code.value[0], message=(self.en or self.zh)[:100], details=details)
 
 
 class InvalidInput(TongbanError):
@@ -121,12 +129,20 @@ _BY_CODE: dict[int, type[TongbanError]] = {
     )
 }  # fmt: skip
 
+# What gRPC itself answers, without a word of ours.
+_AWAY = ("UNAVAILABLE", "服务暂时不可用，请稍后再试。", "The service is not available right now.")
 _PLAIN = {
-    code_pb2.UNAVAILABLE: ("UNAVAILABLE", "服务暂时不可用，请稍后再试。", "The service is not available right now."),
+    code_pb2.UNAVAILABLE: _AWAY,
+    # A server that stops cancels what it could not finish.
+    code_pb2.CANCELLED: _AWAY,
     code_pb2.DEADLINE_EXCEEDED: ("TIMED_OUT", "处理超时，请稍后再试。", "The call took too long."),
     code_pb2.UNAUTHENTICATED: ("NOT_SIGNED_IN", "登录已失效，请重新登录。", "Not signed in."),
     code_pb2.PERMISSION_DENIED: ("FORBIDDEN", "您没有进行此操作的权限。", "Not allowed."),
     code_pb2.RESOURCE_EXHAUSTED: ("TOO_MUCH", "请求过大或过多，请稍后再试。", "Too large or too many."),
+}
+_FOREIGN: dict[int, type[TongbanError]] = {
+    code_pb2.CANCELLED: Unavailable,
+    **{code: _BY_CODE[code] for code in _PLAIN if code in _BY_CODE},
 }
 
 
@@ -156,27 +172,37 @@ def from_rpc_error(error: grpc.RpcError) -> TongbanError:
 
     Errors that no service of ours wrote (a dead server, a passed deadline) get the sentence for their code.
     """
-    code = error.code()
+    if not isinstance(error, grpc.Call):
+        return _foreign(code_pb2.INTERNAL)
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            return from_status(status_pb2.Status.FromString(value))
-    number = code.value[0]
-    reason, zh, en = _PLAIN.get(number, ("INTERNAL", "系统出现错误，请联系管理员。", "Internal error."))
-    return _BY_CODE.get(number, Internal)(reason, zh, en)
+            with contextlib.suppress(DecodeError):
+                return from_status(status_pb2.Status.FromString(value))
+    return _foreign(error.code().value[0])
 
 
 def from_status(status: status_pb2.Status) -> TongbanError:
-    """The typed error behind a google.rpc.Status."""
-    kind = _BY_CODE.get(status.code, Internal)
-    reason, zh, en = _PLAIN.get(status.code, ("INTERNAL", "系统出现错误，请联系管理员。", status.message))
+    """The typed error behind a google.rpc.Status.
+
+    A status that is not ours gets the sentence for its code: its own text may be anything.
+    """
     fields: dict[str, str] = {}
+    ours = None
     for packed in status.details:
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-        if packed.Unpack(info):
-            reason, zh, en = info.reason, info.metadata["zh"], info.metadata["en"]
-        elif packed.Unpack(bad):
+        if packed.Is(info.DESCRIPTOR) and packed.Unpack(info) and info.domain == DOMAIN:
+            ours = info
+        elif packed.Is(bad.DESCRIPTOR) and packed.Unpack(bad):
             fields = {violation.field: violation.description for violation in bad.field_violations}
-    return kind(reason, zh, en, fields)
+    if ours is None:
+        return _foreign(status.code)
+    kind = _BY_CODE.get(status.code, Internal)
+    return kind(ours.reason, ours.metadata["zh"], ours.metadata["en"], fields)
+
+
+def _foreign(code: int) -> TongbanError:
+    reason, zh, en = _PLAIN.get(code, ("INTERNAL", "系统出现错误，请联系管理员。", "Internal error."))
+    return _FOREIGN.get(code, Internal)(reason, zh, en)
 
 
 def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:

@@ -6,12 +6,13 @@ own keys here (docs/adr/0004). The same content is stored once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chassis.errors import Exists, TooMuch, not_found
+from chassis.errors import Exists, TooMuch, Unavailable, not_found
 from chassis.settings import number
 from chassis.store import Store
 
@@ -45,20 +46,21 @@ class Files:
             for piece in _pieces(parts):
                 digest.update(piece)
                 size += len(piece)
-                if size > self._limit:
-                    limit = self._limit >> 20
-                    raise TooMuch("FILE_TOO_LARGE", f"文件超过 {limit} MB 的上限。", f"A file may hold {limit} MB at most.")
-                self._pieces.insert({"_id": f"{upload}|{pieces}", "data": piece})
+                self._check(size)
+                # Counted before it is known to be stored, so that it is removed in any case.
                 pieces += 1
-            stored = Stored(digest.hexdigest(), size)
+                self._pieces.insert({"_id": f"{upload}|{pieces - 1}", "data": piece})
+        except BaseException:
+            with contextlib.suppress(Unavailable):
+                self._drop(upload, pieces)
+            raise
+        stored = Stored(digest.hexdigest(), size)
+        # Should this fail, the record may be there all the same: so its pieces stay.
+        try:
             self._files.insert({"_id": stored.digest, "upload": upload, "size": size, "pieces": pieces})
         except Exists:
             # The same content was there before: that copy stays.
             self._drop(upload, pieces)
-            return Stored(digest.hexdigest(), size)
-        except BaseException:
-            self._drop(upload, pieces)
-            raise
         return stored
 
     def read(self, digest: str) -> Iterator[bytes]:
@@ -78,6 +80,11 @@ class Files:
     def content(self, digest: str) -> bytes:
         """The whole content; for files that are known to be small."""
         return b"".join(self.read(digest))
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            limit = self._limit >> 20
+            raise TooMuch("FILE_TOO_LARGE", f"文件超过 {limit} MB 的上限。", f"A file may hold {limit} MB at most.")
 
     def _drop(self, upload: str, pieces: int) -> None:
         for index in range(pieces):

@@ -10,17 +10,21 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
+from typing import Any
 
 import httpx
 import jwt
 
+from chassis import log
 from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity_types import Principal
 from chassis.settings import Settings
 
 LEEWAY = 30  # seconds of clock skew
 REFETCH = 30.0  # seconds between two fetches of the key set
+PAUSE = 1.0  # the same while no key is known at all
 REMEMBERED = 20_000  # verified tokens kept in memory
+_log = log.get(__name__)
 
 
 def _refused(why: str) -> NotSignedIn:
@@ -39,8 +43,9 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = 0.0
+        self._again = 0.0  # not before this may the key set be fetched
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
         self._known: OrderedDict[bytes, Principal] = OrderedDict()
         self._ended: OrderedDict[str, float] = OrderedDict()
 
@@ -73,7 +78,7 @@ class Verifier:
     def _decode(self, token: str) -> Principal:
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError as problem:
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as problem:
             raise _refused("malformed token") from problem
         if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
             raise _refused("wrong algorithm")
@@ -83,12 +88,12 @@ class Verifier:
                 token, key.key, algorithms=["RS256"], audience="tongban", issuer=self._settings.issuer,
                 leeway=LEEWAY, options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )  # fmt: skip
-        except (jwt.InvalidTokenError, ValueError, TypeError) as problem:
+            # Keycloak signs ID and logout tokens with the same key; only `typ` tells them from an access token.
+            if claims.get("typ") != "Bearer":
+                raise _refused("not an access token")
+            return principal_of(claims)
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as problem:
             raise _refused(type(problem).__name__) from problem
-        # Keycloak signs ID and logout tokens with the same key; only `typ` tells them from an access token.
-        if claims.get("typ") != "Bearer":
-            raise _refused("not an access token")
-        return principal_of(claims)
 
     def key(self, kid: str) -> jwt.PyJWK:
         """The realm's public key of this id.
@@ -98,31 +103,31 @@ class Verifier:
         key = self._keys.get(kid)
         if key is not None:
             return key
-        with self._lock:
-            if kid not in self._keys and time.monotonic() - self._fetched > REFETCH:
+        with self._fetching:
+            if kid not in self._keys and time.monotonic() >= self._again:
                 self._fetch()
         key = self._keys.get(kid)
+        if key is None and not self._keys:
+            raise _away()
         if key is None:
             raise _refused("unknown key")
         return key
 
     def _fetch(self) -> None:
-        first = not self._keys
         try:
             reply = httpx.get(f"{self._settings.realm_url}/protocol/openid-connect/certs", timeout=3)
             reply.raise_for_status()
             keys = jwt.PyJWKSet.from_dict(reply.json()).keys
-        except (httpx.HTTPError, ValueError, jwt.PyJWTError) as problem:
-            if first:
-                raise _away() from problem
-            # Known keys still serve; the unknown one is refused and asked for again later.
-            self._fetched = time.monotonic()
+        except (httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as problem:
+            _log.warning("no keys from the identity provider", problem=str(problem) or type(problem).__name__)
+            # Known keys still serve, and the unknown one is refused; without any, calls that wait do not each wait for a reply.
+            self._again = time.monotonic() + (REFETCH if self._keys else PAUSE)
             return
         self._keys = {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
-        self._fetched = time.monotonic()
+        self._again = time.monotonic() + REFETCH
 
 
-def principal_of(claims: dict) -> Principal:
+def principal_of(claims: dict[str, Any]) -> Principal:
     """The caller that verified claims speak of."""
     client = str(claims.get("azp", ""))
     name = str(claims.get("preferred_username", ""))
@@ -147,7 +152,7 @@ class ServiceToken:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._token = ""
-        self._until = 0.0
+        self._until = self._expires = 0.0
         self._lock = threading.Lock()
 
     def get(self) -> str:
@@ -157,7 +162,12 @@ class ServiceToken:
         """
         with self._lock:
             if time.monotonic() >= self._until:
-                self._renew()
+                try:
+                    self._renew()
+                except Unavailable:
+                    # The old one may still be good for the rest of its last minute.
+                    if time.monotonic() >= self._expires:
+                        raise
             return self._token
 
     def _renew(self) -> None:
@@ -170,8 +180,10 @@ class ServiceToken:
                 timeout=5,
             )
             reply.raise_for_status()
-        except httpx.HTTPError as problem:
+            answer = reply.json()
+            token, seconds = str(answer["access_token"]), float(answer["expires_in"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as problem:
             raise _away() from problem
-        answer = reply.json()
-        self._token = answer["access_token"]
-        self._until = time.monotonic() + max(5, answer["expires_in"] - 60)
+        self._token = token
+        self._until = time.monotonic() + max(5, seconds - 60)
+        self._expires = time.monotonic() + seconds

@@ -1,22 +1,26 @@
 """Logs: one JSON object per line on standard output, with request id and person.
 
-Values never break a line: JSON escapes control characters. Tokens, cookies and passwords are cut out by name.
+Values never break a line nor command a terminal. Tokens, cookies and passwords are cut out by name.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from chassis import context
 
+_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SECRET = ("token", "password", "secret", "cookie", "authorization", "credential")
 
 
-def _with_call(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _with_call(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     call = context.current()
     if call.method:
         event.setdefault("request_id", call.request_id)
@@ -26,19 +30,24 @@ def _with_call(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, A
     return event
 
 
-def _without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    for key in event:
-        if any(part in key.lower() for part in _SECRET):
+def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if any(part in str(key).lower() for part in _SECRET):
             event[key] = "[removed]"
+        elif isinstance(value, dict):
+            event[key] = _without_secrets(_logger, _method, dict(value))
     return event
+
+
+def _render(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    """One line of JSON. What JSON leaves as it is but a terminal or a reader takes for a command or a line's end is escaped."""
+    line = str(_json(logger, method, event))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 def configure(service: str, process: str) -> None:
     """Send everything, also what libraries log, through one JSON renderer."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service, process=process)
-    shared = [
-        structlog.contextvars.merge_contextvars,
+    shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_call,
@@ -52,8 +61,7 @@ def configure(service: str, process: str) -> None:
         cache_logger_on_first_use=True,
     )
 
-    # Threads do not inherit context variables, so the names of service and process are bound here as well.
-    def named(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.setdefault("service", service)
         event.setdefault("process", process)
         return event
@@ -65,7 +73,7 @@ def configure(service: str, process: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 named,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                _render,
             ],
         )
     )
@@ -77,5 +85,5 @@ def configure(service: str, process: str) -> None:
 
 
 def get(name: str) -> Any:
-    """A logger: get(__name__).info("event", key=value)."""
+    """The logger of a module. It is called as in `log.get(__name__).info("event", key=value)`."""
     return structlog.get_logger(name)

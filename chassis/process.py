@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from chassis import log, telemetry
-from chassis.bus import Bus, BusThread
+from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
 from chassis.files import Files
@@ -67,6 +67,14 @@ class Parts:
     def token(self) -> ServiceToken:
         """This service's own access token, for calls that no person makes."""
         return ServiceToken(self.settings)
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        made = vars(self)
+        if "bus" in made:
+            self.bus.close()
+        if "store" in made:
+            self.store.close()
 
     def repository(self, kind: type, collection: str, **how: Any) -> Repository[Any]:
         """A repository of this service whose saves wake the relay."""
@@ -128,51 +136,50 @@ def serve(service: Service, parts: Parts) -> int:
     stop.wait()
     health.stopping = True
     server.stop(GRACE).wait()
-    parts.bus.close()
-    parts.store.close()
+    parts.close()
     _log.info("stopped")
     return 0
 
 
 async def work(service: Service, parts: Parts) -> int:
-    """Relay, consume and keep the index until a signal."""
+    """Relay, consume and keep the index until a signal (status 0) or until one of these jobs breaks (status 1)."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    registry = service.registry(parts) if service.registry else None
-    repositories = service.repositories(parts)
-    if registry:
-        await asyncio.to_thread(registry.open_writer, repositories)
-    bus = Bus(parts.settings)
-    await bus.connect()
-    relay = Relay(service.name, parts.store, bus, repositories, registry.project if registry else lambda _k, _r: None)
-    running = [Running(service.name, consumer, bus) for consumer in service.consumers(parts)]
-    jobs = [relay.run(), *(one.run() for one in running), *service.background(parts)]
-    tasks = [asyncio.create_task(job) for job in jobs]
-    tasks.append(asyncio.create_task(_announce(parts, running)))
     stopped = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    while stopped not in done and all(task.exception() is None for task in done):
-        tasks = [task for task in tasks if not task.done()]
-        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    failed = [task for task in done if task is not stopped and task.exception()]
-    await end_all(tasks)
+    registry = service.registry(parts) if service.registry else None
+    bus = Bus(parts.settings)
+    # Opening may take long, for the broker is waited for and the index may have to be built: it is a job like the others.
+    opening = asyncio.create_task(_open(service, parts, registry, bus))
+    tasks: set[asyncio.Task[Any]] = {opening}
+    failed: BaseException | None = None
+    while not stop.is_set() and failed is None:
+        done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            tasks.discard(task)
+            failed = failed or task.exception()
+            if task is opening and failed is None:
+                tasks |= {asyncio.create_task(job) for job in opening.result()}
+    if failed is not None:
+        _log.error("work ends", exc_info=failed)
+    await end_all([*tasks, stopped])
     await bus.close()
     if registry:
         registry.close()
-    parts.store.close()
-    for task in failed:
-        _log.error("work ends", exc_info=task.exception())
+    parts.close()
+    _log.info("stopped")
     return 1 if failed else 0
 
 
-async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they are over; again and again, since a library's wait_for may swallow a cancellation."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.5)
+async def _open(service: Service, parts: Parts, registry: Registry | None, bus: Bus) -> list[Any]:
+    """Make ready what the jobs of `work` need; returns these jobs."""
+    repositories = service.repositories(parts)
+    if registry:
+        await asyncio.to_thread(registry.open_writer, repositories)
+    await bus.connect()
+    relay = Relay(service.name, parts.store, bus, repositories, registry.project if registry else lambda _k, _r: None)
+    running = [Running(service.name, consumer, bus) for consumer in service.consumers(parts)]
+    return [relay.run(), *(one.run() for one in running), *service.background(parts), _announce(parts, running)]
 
 
 async def _announce(parts: Parts, running: list[Running]) -> None:
@@ -189,5 +196,5 @@ def rebuild(service: Service, parts: Parts) -> int:
     """Build the search index anew from the records, with progress. `work` must not be running."""
     if service.registry is None:
         return 0
-    service.registry(parts).rebuild(service.repositories(parts), lambda done: print(f"{done} records", flush=True))
+    service.registry(parts).rebuild(service.repositories(parts), lambda done: _log.info("rebuilding", records=done))
     return 0

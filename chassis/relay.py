@@ -2,35 +2,41 @@
 
 Runs in the `work` process. It is woken by a core message that names the intent; every second it also reads the small collection of
 intents, which covers lost wake-ups, a broker that was away and a process that died between save and publish.
+
+An aggregate that cannot be indexed or published stands aside: its intent stays and is tried again, more and more seldom, while the
+others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from chassis import log
 from chassis.bus import Bus
-from chassis.errors import TongbanError
 from chassis.repository import PENDING, Repository
 from chassis.store import Record, Store
 
 _log = log.get(__name__)
 YOUNG = 60.0  # seconds for which an intent without effect may still belong to a save under way
 POLL = 1.0
+BATCH = 200  # intents carried out at a time; those just announced go first
+SIDE_BY_SIDE = 100  # events of one aggregate under way at the same time
+PAUSE, LONGEST = 0.5, 15.0  # seconds between two tries of what did not go
 
 
-def wake_subject(service: str) -> str:
-    """The core subject on which a service's relay is woken."""
-    return f"tongban.wake.{service}"
+class BrokerAway(Exception):
+    """There is nobody to publish to; not worth waiting for a timeout."""
 
 
 class Relay:
     """Carries out the intents of one service.
 
-    project(repository name, record) puts the aggregate into the search index and returns once readers can see it.
+    project(repository name, records) puts aggregates into the search index and returns once readers can see them.
     """
 
     def __init__(
@@ -43,81 +49,164 @@ class Relay:
         self._repositories = repositories
         self._project = project
         self._woken: asyncio.Queue[str] = asyncio.Queue(10_000)
+        # Threads of its own: handlers that wait for something must not hold the relay up.
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="relay")
+        self._tries: dict[str, tuple[int, float]] = {}  # intent → times it did not go, and when it may be tried again
+        self._shown: dict[tuple[str, str], int] = {}  # aggregate with intents left → the revision that is in the index
+        self._up = True
         self.lag = 0
 
     async def run(self) -> None:
         """Work for ever."""
         await self._bus.nc.subscribe(wake_subject(self._service), cb=self._on_wake)
+        waiting: list[str] = []
         last = 0.0
         while True:
-            intents: set[str] = set()
+            intents = await self._announced(0 if waiting else POLL)
             try:
-                intents.add(await asyncio.wait_for(self._woken.get(), POLL))
-                while not self._woken.empty() and len(intents) < 200:
-                    intents.add(self._woken.get_nowait())
-            except TimeoutError:
-                pass
-            try:
-                if time.monotonic() - last >= POLL:
-                    intents |= await asyncio.to_thread(self._all)
+                if not waiting and time.monotonic() - last >= POLL:
+                    waiting = self._due(await self._thread(self._all))
                     last = time.monotonic()
+                while waiting and len(intents) < BATCH:
+                    intents.add(waiting.pop())
                 if intents:
                     await self._carry_out(intents)
-            except TongbanError as problem:
-                _log.warning("relay waits", problem=str(problem))
+            except Exception as problem:  # noqa: BLE001 - the database, mostly; the intents stay, so nothing is lost by waiting
+                _log.warning("relay waits", problem=str(problem) or type(problem).__name__)
+                waiting = []
                 await asyncio.sleep(POLL)
 
     async def _on_wake(self, message: Any) -> None:
-        intent = message.data.decode()
-        if not self._woken.full():
-            self._woken.put_nowait(intent)
+        with contextlib.suppress(asyncio.QueueFull):
+            self._woken.put_nowait(message.data.decode())
+
+    async def _announced(self, seconds: float) -> set[str]:
+        """The intents that writers have announced; waits so long for the first one."""
+        intents: set[str] = set()
+        if seconds and self._woken.empty():
+            with contextlib.suppress(TimeoutError):
+                intents.add(await asyncio.wait_for(self._woken.get(), seconds))
+        while not self._woken.empty() and len(intents) < BATCH:
+            intents.add(self._woken.get_nowait())
+        return intents
 
     def _all(self) -> set[str]:
         found = {record["_id"] for record in self._pending.scan()}
         self.lag = len(found)
         return found
 
+    def _due(self, found: set[str]) -> list[str]:
+        """Those that are to be tried now."""
+        up = self._bus.up
+        if up and not self._up:
+            # What waited for the broker need not wait any longer.
+            self._tries.clear()
+        self._up = up
+        self._tries = {intent: tries for intent, tries in self._tries.items() if intent in found}
+        concerned = {aggregate_of(intent) for intent in found}
+        self._shown = {one: revision for one, revision in self._shown.items() if one in concerned}
+        now = time.monotonic()
+        return [intent for intent in found if self._tries.get(intent, (0, 0.0))[1] <= now]
+
     async def _carry_out(self, intents: set[str]) -> None:
-        aggregates: dict[tuple[str, str], list[str]] = {}
+        by_kind: dict[str, dict[str, list[str]]] = {}
         for intent in intents:
-            kind, _, rest = intent.partition("/")
-            key, _, _ = rest.rpartition("/")
-            aggregates.setdefault((kind, key), []).append(intent)
-        by_kind: dict[str, list[str]] = {}
-        for kind, key in aggregates:
-            by_kind.setdefault(kind, []).append(key)
-        for kind, keys in by_kind.items():
-            repository = self._repositories[kind]
-            records = await asyncio.to_thread(repository.collection.get_many, keys)
-            if records:
-                await asyncio.to_thread(self._project, kind, list(records.values()))
-            # One aggregate's events leave in their order; different aggregates leave side by side.
-            await asyncio.gather(
-                *(self._one(kind, key, records.get(key), aggregates[kind, key]) for key in keys)
+            kind, key = aggregate_of(intent)
+            by_kind.setdefault(kind, {}).setdefault(key, []).append(intent)
+        for kind, aggregates in by_kind.items():
+            if kind not in self._repositories:
+                self._stand_aside([one for ones in aggregates.values() for one in ones])
+                _log.error("intents of an unknown collection", collection=kind, aggregates=len(aggregates))
+                continue
+            records = await self._thread(self._repositories[kind].collection.get_many, aggregates)
+            problems = await self._index(kind, records)
+            outcomes = await asyncio.gather(
+                *(
+                    self._one(kind, key, records.get(key), ones, indexed=key not in problems)
+                    for key, ones in aggregates.items()
+                )
             )
+            problems |= {key: problem for key, problem in zip(aggregates, outcomes, strict=True) if problem}
+            if problems:
+                key, problem = next(iter(problems.items()))
+                _log.warning("relay tries again", collection=kind, aggregates=len(problems), aggregate=key, problem=problem)
 
-    async def _one(self, kind: str, key: str, record: Record | None, intents: list[str]) -> None:
-        events = (record or {}).get("outbox") or []
+    async def _index(self, kind: str, records: dict[str, Record]) -> dict[str, str]:
+        """Take what is new into the index; returns what went wrong, by key. One bad record does not keep the others out."""
+        fresh = {key: one for key, one in records.items() if self._shown.get((kind, key)) != one.get("revision", 0)}
+        problems: dict[str, str] = {}
         try:
-            for event in events:
-                await self._bus.publish(event["subject"], bytes(event["data"]), event["headers"], event["id"])
-        except Exception as problem:  # noqa: BLE001 - whatever the broker says, the intent stays and is tried again
-            _log.warning("publish failed", aggregate=key, problem=str(problem) or type(problem).__name__)
-            return
-        if events:
-            collection = self._repositories[kind].collection
-            await asyncio.to_thread(collection.published, key, [event["id"] for event in events])
-        await asyncio.to_thread(self._clear, intents, (record or {}).get("revision", 0))
+            if fresh:
+                await self._thread(self._project, kind, list(fresh.values()))
+        except Exception:  # noqa: BLE001 - which of them it was is found out now
+            for key, record in fresh.items():
+                try:
+                    await self._thread(self._project, kind, [record])
+                except Exception as problem:  # noqa: BLE001 - whatever it is, the others go on
+                    problems[key] = f"not indexed: {type(problem).__name__}: {problem}"
+        self._shown |= {(kind, key): one.get("revision", 0) for key, one in fresh.items() if key not in problems}
+        return problems
 
-    def _clear(self, intents: list[str], revision: int) -> None:
-        over = [intent for intent in intents if target(intent) <= revision]
+    async def _one(self, kind: str, key: str, record: Record | None, intents: list[str], *, indexed: bool) -> str:
+        """Publish one aggregate's outbox and clear its intents; returns what went wrong, or ''."""
+        events = (record or {}).get("outbox") or []
+        collection = self._repositories[kind].collection
+        try:
+            for start in range(0, len(events), SIDE_BY_SIDE):
+                part = events[start : start + SIDE_BY_SIDE]
+                await self._publish(part)
+                await self._thread(collection.published, key, [event["id"] for event in part])
+            left = await self._thread(self._clear, intents, (record or {}).get("revision", 0)) if indexed else intents
+        except Exception as problem:  # noqa: BLE001 - whatever the broker says, the intent stays and is tried again
+            self._stand_aside(intents)
+            return f"not published: {type(problem).__name__}: {problem}"
+        self._stand_aside(left)
+        if not left:
+            self._shown.pop((kind, key), None)
+        return ""
+
+    async def _publish(self, events: list[Record]) -> None:
+        if not self._bus.up:
+            raise BrokerAway
+        ends = await asyncio.gather(
+            *(self._bus.publish(one["subject"], bytes(one["data"]), one["headers"], one["id"]) for one in events),
+            return_exceptions=True,
+        )
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    def _clear(self, intents: list[str], revision: int) -> list[str]:
+        """Remove the intents whose saves are over; returns the others."""
+        over = {intent for intent in intents if target(intent) <= revision}
         # The others' saves may still be on their way, whatever else was published: they are kept until they are surely over.
-        known = self._pending.get_many(set(intents) - set(over))
-        over += [intent for intent, record in known.items() if time.time() - record["at"] > YOUNG]
+        known = self._pending.get_many(set(intents) - over)
+        over |= {intent for intent, record in known.items() if time.time() - record["at"] > YOUNG}
         for intent in over:
             self._pending.remove(intent)
+        return [intent for intent in known if intent not in over]
+
+    def _stand_aside(self, intents: list[str]) -> None:
+        for intent in intents:
+            tries = self._tries.get(intent, (0, 0.0))[0]
+            self._tries[intent] = tries + 1, time.monotonic() + min(PAUSE * 2 ** min(tries, 10), LONGEST)
+
+    async def _thread(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+
+def wake_subject(service: str) -> str:
+    """The core subject on which a service's relay is woken."""
+    return f"tongban.wake.{service}"
+
+
+def aggregate_of(intent: str) -> tuple[str, str]:
+    """Collection and id of the aggregate that an intent is about."""
+    kind, _, rest = intent.partition("/")
+    return kind, rest.rpartition("/")[0]
 
 
 def target(intent: str) -> int:
-    """The revision that the save behind an intent gives its aggregate."""
-    return int(intent.rpartition("/")[2].partition(".")[0])
+    """The revision that the save behind an intent gives its aggregate; 0 when the intent does not say so."""
+    number = intent.rpartition("/")[2].partition(".")[0]
+    return int(number) if number.isdecimal() else 0

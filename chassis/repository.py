@@ -20,11 +20,12 @@ from google.protobuf.message import Message
 
 from chassis import clock, context
 from chassis.aggregate import Aggregate, Request
-from chassis.errors import Conflict, Exists, not_found
+from chassis.errors import Conflict, Exists, Unavailable, not_found
 from chassis.store import Record, Store
 
 ATTEMPTS = 60
 PENDING = "pending"
+SLOW = 30.0  # seconds; half of what the relay waits for a save of which it has seen the intent only
 T = TypeVar("T", bound=Aggregate)
 
 _converter = cattrs.Converter()
@@ -47,6 +48,8 @@ _converter.register_structure_hook_factory(
 def subject(service: str, kind: str) -> str:
     """The subject of an event type: ObligationOpened → tongban.<service>.v1.obligation.opened."""
     first, *rest = re.findall(r"[A-Z][a-z0-9]*", kind)
+    if not rest:
+        raise ValueError(f"an event is named by what it happened to and what happened, not {kind}")
     return f"tongban.{service}.v1.{first.lower()}.{'_'.join(word.lower() for word in rest)}"
 
 
@@ -143,6 +146,7 @@ class Repository(Generic[T]):
                 return there
             raise
         aggregate.revision = 1
+        aggregate.news.clear()
         return aggregate
 
     def change(self, key: str, request: Request, step: Callable[[T], Any]) -> T:
@@ -179,13 +183,20 @@ class Repository(Generic[T]):
     def _with_intent(self, key: str, revision: int, write: Callable[[], None]) -> None:
         # The revision tells the relay whether the save has been: a record that has reached it holds the save, or has refused it.
         intent = f"{self.name}/{key}/{revision}.{uuid.uuid4().hex}"
-        self._pending.insert({"_id": intent, "at": time.time()})
+        began = time.time()
+        self._pending.insert({"_id": intent, "at": began})
         try:
             write()
-        except (Conflict, Exists):
+        except Unavailable:
+            # It may have been written all the same: the relay finds out.
+            raise
+        except Exception:
             # Nothing was written, so there is nothing to publish.
             self._pending.remove(intent)
             raise
+        if abs(time.time() - began) > SLOW:
+            # A process that stood still between intent and save: the relay may have given the intent up meanwhile.
+            self._pending.put({"_id": intent, "at": time.time()})
         self._wake(intent)
 
     def _dump(self, aggregate: T) -> tuple[Record, list[Record]]:

@@ -7,6 +7,7 @@ A method that is missing from it is refused, whoever calls.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from grpc_status import rpc_status
 
 from chassis import clock, context, log, telemetry
 from chassis.aggregate import Request, request_key
-from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid
+from chassis.errors import Forbidden, Internal, NotSignedIn, TimedOut, TongbanError, from_rpc_error, invalid
 from chassis.health import Health
 from chassis.identity import Verifier
 from chassis.settings import Settings, number
@@ -28,6 +29,7 @@ from chassis.settings import Settings, number
 MESSAGE_BYTES = 4 << 20
 LONGEST = 30.0  # seconds that a call may take when its caller set no deadline
 _OPEN = ("/grpc.health.v1.Health/",)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = log.get(__name__)
 
 Who = Mapping[str, frozenset[str]]
@@ -93,61 +95,68 @@ class Door(grpc.ServerInterceptor):
             wrapped = lambda request, rpc: self._single(inner, method, meta, request, rpc)  # noqa: E731
         return make(wrapped, handler.request_deserializer, handler.response_serializer)
 
-    def _single(self, inner: Callable, method: str, meta: dict, request: Any, rpc: grpc.ServicerContext) -> Any:
+    def _single(self, inner: Callable[..., Any], method: str, meta: dict[str, str], request: Any, rpc: grpc.ServicerContext) -> Any:
         started = time.monotonic()
-        with context.serving(self._call(method, meta, rpc)), telemetry.span(method, meta.get("traceparent", "")) as trace:
+        with context.serving(self._call(method, meta, rpc)) as call:
             try:
-                context.amend(traceparent=trace)
-                self._admit(method, meta)
-                answer = inner(request, rpc)
+                with telemetry.span(method, call.traceparent) as trace:
+                    self._admit(method, meta, trace)
+                    answer = inner(request, rpc)
             except Exception as problem:  # noqa: BLE001 - typed or not, it must not leave as it is
                 error = self._typed(problem)
-                self._done(method, started, error)
+                _done(started, error.reason)
             else:
-                self._done(method, started, None)
+                _done(started, "OK")
                 return answer
         rpc.abort_with_status(rpc_status.to_status(error.to_status()))
         return None
 
     def _stream(
-        self, inner: Callable, method: str, meta: dict, request: Any, rpc: grpc.ServicerContext
+        self, inner: Callable[..., Any], method: str, meta: dict[str, str], request: Any, rpc: grpc.ServicerContext
     ) -> Iterator[Any]:
         started = time.monotonic()
         call = self._call(method, meta, rpc)
+        outcome = "CANCELLED"  # unless it comes to an end: who no longer reads ends the generator where it stands
+        error: TongbanError | None = None
         try:
-            # A generator's steps may run in different threads, so the context is entered for each step by itself.
-            with context.serving(call), telemetry.span(method, meta.get("traceparent", "")):
-                self._admit(method, meta)
-                call = context.current()
-                answers = iter(inner(request, rpc))
-            while True:
+            with telemetry.span(method, call.traceparent) as trace:
+                # A generator's steps may run in different contexts, so the call is entered for each step by itself.
                 with context.serving(call):
-                    try:
-                        answer = next(answers)
-                    except StopIteration:
-                        break
-                yield answer
-        except GeneratorExit:
-            raise
+                    self._admit(method, meta, trace)
+                    call = context.current()
+                    answers = iter(inner(request, rpc))
+                while True:
+                    with context.serving(call):
+                        try:
+                            answer = next(answers)
+                        except StopIteration:
+                            break
+                    yield answer
+            outcome = "OK"
         except Exception as problem:  # noqa: BLE001 - see _single
             with context.serving(call):
                 error = self._typed(problem)
-                self._done(method, started, error)
+            outcome = error.reason
+        finally:
+            with context.serving(call):
+                _done(started, outcome)
+        if error is not None:
             rpc.abort_with_status(rpc_status.to_status(error.to_status()))
-        with context.serving(call):
-            self._done(method, started, None)
 
-    def _call(self, method: str, meta: dict, rpc: grpc.ServicerContext) -> context.Call:
+    def _call(self, method: str, meta: dict[str, str], rpc: grpc.ServicerContext) -> context.Call:
         left = rpc.time_remaining()
         seconds = min(left, LONGEST) if left is not None else LONGEST
         return context.Call(
             request_id=_clean(meta.get("x-request-id", "")) or uuid.uuid4().hex,
             method=method.rpartition("/")[2],
             deadline=time.monotonic() + seconds,
-            traceparent=meta.get("traceparent", ""),
+            traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent := meta.get("traceparent", "")) else "",
         )
 
-    def _admit(self, method: str, meta: dict) -> None:
+    def _admit(self, method: str, meta: dict[str, str], trace: str) -> None:
+        if context.amend(traceparent=trace).left() == 0:
+            # It waited for a thread until nobody waited for its answer any more.
+            raise TimedOut("TIMED_OUT", "处理超时，请稍后再试。", "The call took too long.")
         scheme, _, token = meta.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No access token.")
@@ -167,9 +176,9 @@ class Door(grpc.ServerInterceptor):
         _log.error("unexpected", exc_info=problem)
         return Internal("INTERNAL", f"系统出现错误，请联系管理员（编号 {request_id}）。", f"Internal error ({request_id}).")
 
-    def _done(self, method: str, started: float, error: TongbanError | None) -> None:
-        took = round((time.monotonic() - started) * 1000, 1)
-        _log.info("call", ms=took, outcome=error.reason if error else "OK")
+
+def _done(started: float, outcome: str) -> None:
+    _log.info("call", ms=round((time.monotonic() - started) * 1000, 1), outcome=outcome)
 
 
 def _clean(given: str) -> str:

@@ -79,7 +79,7 @@ def grpc_address(unit: str) -> str:
 
 
 def number(name: str, default: float) -> float:
-    """A numeric setting, e.g. number("IDLE_MINUTES", 30)."""
+    """A numeric setting, such as IDLE_MINUTES."""
     text = _get(name, "")
     if not text:
         return default

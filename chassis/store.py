@@ -14,12 +14,14 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import errors as driver
 
-from chassis.errors import Conflict, Exists, Unavailable
+from chassis.errors import Conflict, Exists, TooMuch, Unavailable
 from chassis.settings import Settings
 
 Record = dict[str, Any]
-_CODEC: CodecOptions = CodecOptions(tz_aware=True)
+_CODEC: CodecOptions[Record] = CodecOptions(tz_aware=True)
 DISK_FULL = 14031  # OutOfDiskSpace
+TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge; the record would have grown beyond 16 MB
+MOST_KEYS = 1000  # asked for at once
 _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 
 
@@ -29,16 +31,19 @@ def _typed() -> Iterator[None]:
         yield
     except driver.DuplicateKeyError as problem:
         raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
-    except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WTimeoutError) as problem:
+    except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WriteConcernError) as problem:
         raise Unavailable(
             "STORE_UNAVAILABLE", "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。", "The database does not answer."
         ) from problem
-    except driver.WriteError as problem:
-        if problem.code != DISK_FULL:
-            raise
-        raise Unavailable(
-            "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
-        ) from problem
+    except (driver.OperationFailure, driver.DocumentTooLarge) as problem:
+        code = getattr(problem, "code", TOO_LARGE[0])
+        if code == DISK_FULL:
+            raise Unavailable(
+                "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
+            ) from problem
+        if code in TOO_LARGE:
+            raise TooMuch("RECORD_TOO_LARGE", "内容过大，不能保存。", "The record is too large.") from problem
+        raise
 
 
 def _conflict() -> Conflict:
@@ -55,22 +60,26 @@ class Collection:
     def get(self, key: str) -> Record | None:
         """The record with this `_id`, or None."""
         with _typed():
-            return self._c.find_one({"_id": key})
+            found: Record | None = self._c.find_one({"_id": key})
+            return found
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Record]:
-        """The records that exist among these keys, by key; at most 1,000 keys."""
+        """The records that exist among these keys, by key."""
         wanted = list(dict.fromkeys(keys))
-        if not wanted:
-            return {}
-        with _typed():
-            return {record["_id"]: record for record in self._c.find({"_id": {"$in": wanted}})}
+        found: dict[str, Record] = {}
+        for start in range(0, len(wanted), MOST_KEYS):
+            with _typed():
+                part = self._c.find({"_id": {"$in": wanted[start : start + MOST_KEYS]}})
+                found |= {record["_id"]: record for record in part}
+        return found
 
     def insert(self, record: Record) -> None:
         """Add a record.
 
         Raises Exists when the `_id` is taken.
         """
-        self._ensure_index()
+        if "revision" in record:
+            self._ensure_index()
         with _typed():
             self._c.insert_one(record)
 
@@ -128,7 +137,7 @@ class Collection:
     def count(self) -> int:
         """How many records there are, as the server estimates it."""
         with _typed():
-            return self._c.estimated_document_count()
+            return int(self._c.estimated_document_count())
 
     def _ensure_index(self) -> None:
         # On the embedded database a compare-and-set without this index scans the whole collection (design §3).
@@ -142,7 +151,7 @@ class Store:
     """One service's database."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client: pymongo.MongoClient = pymongo.MongoClient(
+        self._client: pymongo.MongoClient[Record] = pymongo.MongoClient(
             settings.mongo_uri,
             serverSelectionTimeoutMS=3000, connectTimeoutMS=3000, socketTimeoutMS=15000, maxPoolSize=50, tz_aware=True,
         )  # fmt: skip
@@ -162,7 +171,7 @@ class Store:
 
         Raises Unavailable.
         """
-        with _typed():
+        with _typed(), pymongo.timeout(3):
             self._database.command("ping")
 
     def close(self) -> None:

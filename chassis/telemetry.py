@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 -- imported only when it is asked for
 """OpenTelemetry, when TONGBAN_OTLP_ENDPOINT is set; otherwise nothing is recorded and nothing is imported."""
 
 from __future__ import annotations
@@ -31,15 +32,27 @@ def start(service: str, process: str) -> None:
 
 @contextlib.contextmanager
 def span(name: str, traceparent: str = "") -> Iterator[str]:
-    """A span under the given parent; yields the traceparent to hand on (the given one when nothing is recorded)."""
+    """A span under the given parent; yields the traceparent to hand on (the given one when nothing is recorded).
+
+    What is raised inside marks the span as failed. The span is not made OpenTelemetry's "current" one: the traceparent in
+    chassis.context is, which also serves generators and threads.
+    """
     if _tracer is None:
         yield traceparent
         return
+    from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     propagator = TraceContextTextMapPropagator()
     parent = propagator.extract({"traceparent": traceparent}) if traceparent else None
-    with _tracer.start_as_current_span(name, context=parent):
-        carrier: dict[str, str] = {}
-        propagator.inject(carrier)
+    recorded = _tracer.start_span(name, context=parent)
+    carrier: dict[str, str] = {}
+    propagator.inject(carrier, context=trace.set_span_in_context(recorded))
+    try:
         yield carrier.get("traceparent", traceparent)
+    except Exception as problem:
+        recorded.record_exception(problem)
+        recorded.set_status(trace.StatusCode.ERROR)
+        raise
+    finally:
+        recorded.end()

@@ -103,6 +103,9 @@ class InProcess:
         client._channels.clear()
         self.server.start()
         assert self.bound.wait(60), "the consumers were not bound"
+        # A subscription is made in the bus' own time; a push before it would be missed.
+        eventually(lambda: self.parts.bus.hint("tongban.push.ready", b"{}") or self.pushes)
+        self.pushes.clear()
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             self._stubs = [stub(channel) for stub in stubs]
             try:

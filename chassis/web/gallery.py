@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- rows of data read best as rows
 """All components on one page, with real-looking data: `python -m chassis.web.gallery --port 8099`. For development only.
 
 There is no login here: a stand-in for the edge adds the headers which a signed-in browser's requests would carry.

@@ -79,15 +79,16 @@ class Story:
         self._do(self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), registrar, clock.now)
         jobs = [
             self._pool.submit(
-                self._unit, f"{key}|{unit}", unit, elements.reply_required and unit != units[-1], registrar,
+                self._unit, f"{key}|{unit}", unit, registrar,
                 Clock(random.Random(f"{number}|{unit}"), clock.now, self.end),  # noqa: S311
+                reply=elements.reply_required and unit != units[-1],
             )
             for unit in units
         ]  # fmt: skip
         for job in jobs:
             job.result()
 
-    def _unit(self, key: str, unit: str, reply: bool, registrar: str, clock: Clock) -> None:
+    def _unit(self, key: str, unit: str, registrar: str, clock: Clock, *, reply: bool) -> None:
         clerk = f"{unit}.wenshu"
         self.people.until(10, lambda: self._do(self.deliveries.GetDelivery, pb.GetDeliveryRequest(delivery=key), clerk, clock.now))
         luck = clock.dice.random()

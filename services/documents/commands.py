@@ -110,7 +110,7 @@ def number_document(desk: Desk, key: str) -> Document:
     unit = desk.directory.unit(document.issuing_unit)
     if unit is None:
         raise wrong_state("发文单位不在目录中。")
-    year = local_year(document)
+    year = local(document.signed_at).year
     number = document_number(unit.organ_code, year, give(desk, series_id(unit.organ_code, year), key))
     holder = desk.numbers.claim(number, key)
     if holder != key:
@@ -215,12 +215,6 @@ def clean_name(name: str) -> str:
     if not bare or len(bare) > 200:
         raise invalid(file="文件名须为 1–200 字。")
     return bare
-
-
-def local_year(document: Document) -> int:
-    """The year of the number: that of the signature, in Chinese time."""
-    assert document.signed_at is not None
-    return local(document.signed_at).year
 
 
 def _check(desk: Desk, elements: Elements) -> None:

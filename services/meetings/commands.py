@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 
 from chassis import clock
 from chassis.aggregate import Request
@@ -14,22 +12,10 @@ from chassis.directory import Directory
 from chassis.errors import Conflict, forbidden, invalid, not_found, wrong_state
 from chassis.identity_types import Principal
 from services.meetings.booking import BookingDesk, booking_of
-from services.meetings.model import Answer, Meeting, Notice, Room, RoomTaken, Span
+from services.meetings.model import Answer, Meeting, RoomTaken
+from services.meetings.places import Announced, notice_of, taken_sentence
 from services.meetings.registry import MANAGING, readers
 from services.meetings.repository import Records
-
-
-@dataclass(frozen=True)
-class Announced:
-    """What the form says: a notice before the place is looked up, and whom to invite ("u:<unit>", "p:<person>")."""
-
-    title: str
-    agenda: str
-    span: Span
-    room: str
-    place: str
-    reply_by: datetime | None
-    participants: list[str]
 
 
 def call_meeting(
@@ -47,7 +33,7 @@ def call_meeting(
     if known is not None and request.seen(known):
         return known
     meeting = Meeting(
-        id=request.new_id(), notice=_notice(records, directory, announced, unit), organiser=principal.person,
+        id=request.new_id(), notice=notice_of(records, directory, announced, unit), organiser=principal.person,
         organiser_unit=unit, created_at=now,
     )  # fmt: skip
     meeting.call(holders(directory, announced.participants), now)
@@ -67,7 +53,7 @@ def change_meeting(
     access_manage(current, principal)
     if request.seen(current):
         return current
-    notice, number = _notice(records, directory, announced, current.organiser_unit), current.number
+    notice, number = notice_of(records, directory, announced, current.organiser_unit), current.number
     to = holders(directory, announced.participants)
     same_place = (notice.room, notice.span) == (current.notice.room, current.notice.span)
 
@@ -102,6 +88,8 @@ def cancel_meeting(
     records: Records, desk: BookingDesk, principal: Principal, request: Request, *, key: str, reason: str
 ) -> Meeting:
     """Call it off and free the room."""
+    # Who may not know of it learns nothing from its revision either, which `change` looks at first.
+    access_manage(records.meetings.get(key), principal)
 
     def step(meeting: Meeting) -> None:
         access_manage(meeting, principal)
@@ -188,19 +176,6 @@ def may_manage(meeting: Meeting, principal: Principal) -> bool:
     )
 
 
-def may_book(directory: Directory, room: Room, unit: str) -> bool:
-    """Whether somebody of `unit` may book this room."""
-    return not room.closed and (
-        room.shared or directory.organisation(room.unit) == directory.organisation(unit)
-    )
-
-
-def taken_sentence(directory: Directory, taken: RoomTaken) -> str:
-    """Who has the room, in one sentence."""
-    who = f"{directory.unit_name(taken.booking.unit)}（{directory.person_name(taken.booking.by)}）"
-    return f"{taken.zh.removesuffix('已被预订。')}已由{who}预订，请换一个时间或会议室。"
-
-
 def holders(directory: Directory, participants: list[str]) -> list[str]:
     """Participants as holders of receipts: a person stays, a unit becomes its registrars.
 
@@ -219,24 +194,6 @@ def holders(directory: Directory, participants: list[str]) -> list[str]:
         else:
             raise invalid(participants="所选的参会单位或人员不存在，或已停用，请重新选择。")
     return found
-
-
-def _notice(records: Records, directory: Directory, announced: Announced, unit: str) -> Notice:
-    place = announced.place.strip()
-    if announced.room:
-        room = records.rooms.find(announced.room)
-        if room is None or not may_book(directory, room, unit):
-            raise invalid(room="该会议室不存在或不对您的单位开放，请重新选择。")
-        # Where it is stays in the notice as it was said, even if the room is renamed later.
-        place = f"{room.name}（{room.location}）" if room.location else room.name
-    return Notice(
-        announced.title.strip(),
-        announced.agenda.strip(),
-        announced.span,
-        announced.room,
-        place,
-        announced.reply_by,
-    )
 
 
 @contextlib.contextmanager

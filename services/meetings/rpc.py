@@ -19,6 +19,7 @@ from services.meetings.booking import BookingDesk
 from services.meetings.events import moment as told
 from services.meetings.events import stamp
 from services.meetings.model import Answer, Invitation, Meeting, Room, Span, span
+from services.meetings.places import Announced
 from services.meetings.repository import Records
 
 WHO: Who = {
@@ -153,8 +154,8 @@ def _span(request: Any) -> Span:
     return span(start, end)
 
 
-def _announced(request: Any) -> commands.Announced:
-    return commands.Announced(
+def _announced(request: Any) -> Announced:
+    return Announced(
         title=request.title, agenda=request.agenda, span=_span(request), room=request.room, place=request.place,
         reply_by=told(request.reply_by), participants=list(request.participants),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from chassis.process import Parts, Service, main
 from services.tasks import events
 from services.tasks.ledger import Ledger
 from services.tasks.registry import registry
-from services.tasks.repository import Records, records
+from services.tasks.repository import records
 from services.tasks.rpc import WHO, TaskService
 
 of = partial(records, obligation_event=events.obligation_event, task_event=events.task_event)
@@ -18,23 +18,17 @@ of = partial(records, obligation_event=events.obligation_event, task_event=event
 
 def add(parts: Parts, server: object) -> None:
     """The servicers of `serve`."""
-    service = TaskService(of(parts), registry(parts), parts.directory)
-    tasks_pb2_grpc.add_TaskServiceServicer_to_server(service, server)
+    tasks_pb2_grpc.add_TaskServiceServicer_to_server(TaskService(of(parts), registry(parts), parts.directory), server)
 
 
 def ledger(parts: Parts) -> Ledger:
     """What takes events in, in `work`."""
-    kept: Records = of(parts)
+    kept = of(parts)
     return Ledger(kept.obligations, kept.lists, parts.bus.hint)
 
 
 SERVICE = Service(
-    "tasks",
-    WHO,
-    add,
-    lambda parts: of(parts).by_name(),
-    lambda parts: events.consumers(ledger(parts)),
-    registry,
+    "tasks", WHO, add, lambda parts: of(parts).by_name(), lambda parts: events.consumers(ledger(parts)), registry
 )
 
 if __name__ == "__main__":

@@ -87,6 +87,8 @@ def settle_return(
     assignees: list[str],
 ) -> Task:
     """Answer a return: give the part to others, or let it rest."""
+    # Who may not know of it learns nothing from its revision either, which `change` looks at first.
+    access_task(tasks.get(key), principal)
     to = holders(directory, assignees)
 
     def step(task: Task) -> None:
@@ -98,6 +100,7 @@ def settle_return(
 
 def cancel_task(tasks: Tasks, principal: Principal, request: Request, *, key: str, reason: str) -> Task:
     """Withdraw what is still open."""
+    access_task(tasks.get(key), principal)
 
     def step(task: Task) -> None:
         access_manage(task, principal)
@@ -160,6 +163,8 @@ def _on_part(
     number: int,
     step: Callable[[Task, Assignment], None],
 ) -> Task:
+    access_task(tasks.get(key), principal)
+
     def on_own(task: Task) -> None:
         access_task(task, principal)
         step(task, task.part(number, principal.tokens))

@@ -58,7 +58,10 @@ class Ledger:
         obligation = self._obligations.get(key)
         while True:
             if obligation.facts is not None:
-                for holder in sorted(obligation.holders):
+                # The present holder's list first: for a moment it stands in two lists, but never in none.
+                for holder in sorted(
+                    obligation.holders, key=lambda token: (token != obligation.holder, token)
+                ):
                     changed = self._lists.follow(holder, obligation)
                     if changed:
                         changes[holder] = changed

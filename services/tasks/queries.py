@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chassis import clock
 from chassis.aggregate import Request
@@ -19,12 +19,12 @@ from chassis.registry import Registry, micros
 from chassis.repository import Repository
 from chassis.search import Page, Query
 from services.tasks.model import Count, Item, Obligation, Summary, count, in_order, pressing
-from services.tasks.registry import SENDING, WATCHING, from_row
+from services.tasks.registry import SENDING, WATCHING, from_row, upward
 from services.tasks.repository import TodoLists
+from services.tasks.statistics import access_unit
 
 Obligations = Repository[Obligation]
 STATES = ("open", "closed", "all")
-PERIOD = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,6 @@ class Listing:
     total: int
     next: str
     kinds: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What one unit owes: now, and what it closed in a period."""
-
-    unit: str
-    open: int
-    overdue: int
-    closed: int
-    closed_late: int
 
 
 @dataclass(frozen=True)
@@ -110,40 +99,6 @@ def list_unit(
     return _listing(registry.search(_query(wanted, {"units": [unit]}), principal))
 
 
-def statistics(
-    registry: Registry,
-    directory: Directory,
-    principal: Principal,
-    unit: str,
-    since: datetime | None,
-    until: datetime | None,
-) -> tuple[Figures, list[Figures], dict[str, int]]:
-    """The unit's figures, those of the units directly below, and the open ones by kind. Counts obey the caller's clearance."""
-    access_unit(directory, principal, unit)
-    now = clock.now()
-    period = {"closed_at": (micros(since or now - PERIOD), micros(until))}
-    opened = Query(must={"units": [unit], "state": ["open"]}, facets=("units", "kind"), size=1)
-    closed = Query(must={"units": [unit], "state": ["closed"]}, ranges=period, facets=("units",), size=1)
-    answers = [
-        registry.search(query, principal)
-        for query in (
-            opened,
-            replace(opened, ranges={"due_at": (None, micros(now))}),
-            closed,
-            replace(closed, must={**closed.must, "late": ["yes"]}),
-        )
-    ]
-    by_unit = [dict(answer.facets["units"]) for answer in answers]
-
-    def figures(name: str) -> Figures:
-        return Figures(name, *(counts.get(name, 0) for counts in by_unit))
-
-    parts = [figures(child.unit) for child in directory.children(unit)]
-    parts = [part for part in parts if part.open or part.closed]
-    kinds = {name: number for name, number in answers[0].facets["kind"] if "." in name}
-    return figures(unit), sorted(parts, key=lambda part: (-part.overdue, -part.open)), kinds
-
-
 def read_obligation(
     obligations: Obligations, directory: Directory, principal: Principal, key: str
 ) -> Obligation:
@@ -184,12 +139,10 @@ def access_obligation(obligation: Obligation, directory: Directory, principal: P
     """
     if obligation.facts is not None and obligation.facts.level <= principal.clearance:
         own = obligation.holders & principal.tokens
-        holding_unit = (
-            obligation.holder.removeprefix("u:").partition(":")[0]
-            if obligation.holder.startswith("u:")
-            else ""
-        )
-        if own or may_urge(obligation, principal) or _watches(directory, principal, holding_unit):
+        # The same units as in the index: who finds it in the unit's list can open it.
+        units = upward(directory, obligation.holder)
+        watches = any(principal.has_post(unit, role) for unit in units for role in WATCHING)
+        if own or may_urge(obligation, principal) or watches:
             return obligation
     raise not_found("事项")
 
@@ -201,19 +154,6 @@ def may_urge(obligation: Obligation, principal: Principal) -> bool:
         return False
     by_post = facts.sender_unit and any(principal.has_post(facts.sender_unit, role) for role in SENDING)
     return facts.sender == principal.person or bool(by_post)
-
-
-def access_unit(directory: Directory, principal: Principal, unit: str) -> None:
-    """The caller heads or leads this unit or one above it.
-
-    Raises Forbidden.
-    """
-    if not _watches(directory, principal, unit):
-        raise forbidden("只有本单位及上级单位的负责人、领导可以查看。")
-
-
-def _watches(directory: Directory, principal: Principal, unit: str) -> bool:
-    return any(principal.has_post(one.unit, role) for one in directory.upward(unit) for role in WATCHING)
 
 
 def _query(wanted: Wanted, must: dict[str, list[str]], by: str = "") -> Query:

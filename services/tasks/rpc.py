@@ -16,7 +16,7 @@ from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
 from chassis.registry import Registry
 from chassis.server import Who, callers, request_of
-from services.tasks import commands, queries
+from services.tasks import commands, queries, statistics
 from services.tasks.events import moment
 from services.tasks.model import Assignment, Count, Obligation, Summary, Task
 from services.tasks.repository import Records
@@ -87,7 +87,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         self, request: pb.GetStatisticsRequest, _: grpc.ServicerContext
     ) -> pb.GetStatisticsResponse:
         since, until = moment(request.since), moment(request.until)
-        whole, parts, kinds = queries.statistics(
+        whole, parts, kinds = statistics.statistics(
             self._registry, self._directory, _caller(), request.unit, since, until
         )
         return pb.GetStatisticsResponse(whole=_figures(whole), parts=map(_figures, parts), open_kinds=kinds)
@@ -212,7 +212,7 @@ def _listing(listing: queries.Listing) -> pb.ListObligationsResponse:
     )
 
 
-def _figures(one: queries.Figures) -> pb.UnitStatistics:
+def _figures(one: statistics.Figures) -> pb.UnitStatistics:
     return pb.UnitStatistics(
         unit=one.unit, open=one.open, overdue=one.overdue, closed=one.closed, closed_late=one.closed_late
     )

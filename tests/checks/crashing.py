@@ -145,7 +145,9 @@ class Work:
         """The first of them is done."""
         task = Request(f"{self.name}-add", "d").new_id()
         done = Principal("one", posts=("zfb:member",))
-        commands.complete_task(self.kept.tasks, done, Request(f"{self.name}-change", "d"), key=task, number=0, result="已值班")
+        commands.complete_task(
+            self.kept.tasks, done, Request(f"{self.name}-change", "d"), key=task, number=0, result="已值班"
+        )
 
     async def relay(self, seconds: float, wake: Any = None) -> None:
         """Carry out what is pending, for so long or until nothing is left."""
@@ -205,7 +207,10 @@ def main() -> None:
     for line in sys.stdin:
         jobs, ends = json.loads(line), []
         for start in range(0, len(jobs), AT_ONCE):
-            pids = [begin(job, settings(job["service"], mongo, nats, Path(var))) for job in jobs[start : start + AT_ONCE]]
+            pids = [
+                begin(job, settings(job["service"], mongo, nats, Path(var)))
+                for job in jobs[start : start + AT_ONCE]
+            ]
             ends += [ended(pid) for pid in pids]
         print(json.dumps(ends), flush=True)
 

@@ -8,6 +8,7 @@ PERMISSION_DENIED; all others learn not even that there is such a thing: NOT_FOU
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -46,17 +47,26 @@ class Matrix:
     seen: Counter[str] = field(default_factory=Counter)
 
     def step(
-        self, method: str, request: Any, owner: str, *, also: tuple[str, ...] = (), known: Mapping[str, str] | None = None,
+        self, method: str, request: Any, owner: str, *, also: tuple[str, ...] = (),
+        known: Mapping[str, str] | None = None, but: tuple[str, ...] = (),
     ) -> Any:  # fmt: skip
-        """Everybody who may not tries first, with the present etag and with a wrong one; then those who may; the owner's answer."""
+        """Everybody who may not tries first, as it is and with a wrong etag; then those who may; the owner's answer.
+
+        `but`: who may as well, of what can be done once only.
+        """
         self.covered.add(method)
+        others = [person for person in self.people if person not in (owner, *also, *but)]
         before = self._state()
-        for person in self.people:
-            if person not in (owner, *also):
-                wanted = self._expected(method, person, known or {})
-                for attempt in self._attempts(request):
-                    self._cell(method, person, wanted, self._ask(method, attempt, person)[0])
-        if self._state() != before:
+        for person in others:
+            wanted = self._expected(method, person, known or {})
+            self._cell(method, person, wanted, self._ask(method, request, person)[0])
+            if not isinstance(request, list) and "etag" in request.DESCRIPTOR.fields_by_name:
+                # Who may not know of a thing does not learn of it by a wrong guess at its revision either.
+                guess = self._ask(method, _guessed(request), person)[0]
+                self._cell(
+                    method, person, guess if person in (known or {}) and guess == "ABORTED" else wanted, guess
+                )
+        if self._state() != before and self._repeated(method, request, others):
             self.wrong.append(f"{method}: a refused call had an effect")
         for person in also:
             self._cell(method, person, "OK", self._ask(method, request, person)[0])
@@ -64,7 +74,14 @@ class Matrix:
         self._cell(method, owner, "OK", code)
         return answer
 
-    def open(self, method: str, request: Any, judge: Callable[[str, Any], bool], *, closed: Mapping[str, str] | None = None) -> None:
+    def open(
+        self,
+        method: str,
+        request: Any,
+        judge: Callable[[str, Any], bool],
+        *,
+        closed: Mapping[str, str] | None = None,
+    ) -> None:
         """A method without an object of its own: whoever the table names gets an answer, which `judge` finds right for them."""
         self.covered.add(method)
         for person in self.people:
@@ -81,14 +98,14 @@ class Matrix:
             return "PERMISSION_DENIED"
         return known.get(person, "NOT_FOUND")
 
-    def _attempts(self, request: Any) -> list[Any]:
-        if isinstance(request, list) or "etag" not in request.DESCRIPTOR.fields_by_name:
-            return [request]
-        # Who may not know of a thing does not learn of it by a wrong guess at its revision either.
-        guessed = type(request)()
-        guessed.CopyFrom(request)
-        guessed.etag = "987654"
-        return [request, guessed]
+    def _repeated(self, method: str, request: Any, others: list[str]) -> bool:
+        """Whether the state changes again by the same calls, once the service has done what earlier steps asked of it."""
+        before = self._state()
+        while time.sleep(0.5) or self._state() != before:
+            before = self._state()
+        for person in others:
+            self._ask(method, request, person)
+        return self._state() != before
 
     def _cell(self, method: str, person: str, wanted: str, got: str) -> None:
         self.cells += 1
@@ -99,7 +116,9 @@ class Matrix:
     def _ask(self, method: str, request: Any, person: str) -> tuple[str, Any]:
         fresh = [_fresh(one) for one in request] if isinstance(request, list) else _fresh(request)
         try:
-            answer = self.service.call(method, iter(fresh) if isinstance(fresh, list) else fresh, self.people[person])
+            answer = self.service.call(
+                method, iter(fresh) if isinstance(fresh, list) else fresh, self.people[person]
+            )
             if hasattr(answer, "__next__"):
                 answer = list(typed(answer))
         except TongbanError as problem:
@@ -110,7 +129,9 @@ class Matrix:
         with pymongo.MongoClient(self.uri) as client:
             database = client[f"tongban_{self.service.settings.service}"]
             names = sorted(set(database.list_collection_names()) - set(NOT_OURS))
-            records = {f"{name}/{one['_id']}": _said(one) for name in names for one in database[name].find({})}
+            records = {
+                f"{name}/{one['_id']}": _said(one) for name in names for one in database[name].find({})
+            }
         return json.dumps(records, sort_keys=True, default=str)
 
     def settle(self) -> None:
@@ -124,10 +145,20 @@ def _said(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "outbox"}
 
 
+def _guessed(request: Any) -> Any:
+    made = type(request)()
+    made.CopyFrom(request)
+    made.etag = "987654"
+    return made
+
+
 def _fresh(message: Any) -> Any:
     made = type(message)()
     made.CopyFrom(message)
-    for one in (made, *(value for kind, value in made.ListFields() if kind.message_type and not kind.is_repeated)):
+    for one in (
+        made,
+        *(value for kind, value in made.ListFields() if kind.message_type and not kind.is_repeated),
+    ):
         if "request_id" in one.DESCRIPTOR.fields_by_name:
             one.request_id = uuid.uuid4().hex
     return made

@@ -46,14 +46,14 @@ class Stream:
         config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, inactive_threshold=30)
         subscription = await js.pull_subscribe("", stream=STREAM, config=config)
         last = (await js.stream_info(STREAM)).state.last_seq
-        while not found or found[-1].sequence < last:
-            try:
+        end = time.monotonic() + 40
+        while last and (not found or found[-1].sequence < last):
+            assert time.monotonic() < end, f"read {len(found)} messages and not the last one, {last}"
+            with contextlib.suppress(NothingThere):
                 for one in await subscription.fetch(500, timeout=2):
                     sequence = one.metadata.sequence.stream
                     found.append(Told(sequence, one.subject, one.data, dict(one.headers or {})))
                     await one.ack()
-            except NothingThere:
-                break
         await subscription.unsubscribe()
         return found
 
@@ -63,7 +63,9 @@ class Stream:
         async def publish() -> None:
             for start in range(0, len(messages), 200):
                 for one in messages[start : start + 200]:
-                    headers = {name: value for name, value in one.headers.items() if not name.startswith("Nats-")}
+                    headers = {
+                        name: value for name, value in one.headers.items() if not name.startswith("Nats-")
+                    }
                     headers["Nats-Msg-Id"] = uuid.uuid4().hex
                     await self.bus.bus.js.publish(one.subject, one.data, headers=headers)
 
@@ -79,7 +81,9 @@ class Stream:
         """Return when no consumer of these services has anything left, and nothing new has come for a second."""
         end, quiet, before = time.monotonic() + seconds, 0.0, -1
         while quiet < 1.0:
-            assert time.monotonic() < end, f"not settled within {seconds} s: {self.bus.run(self._left(services), 10)}"
+            assert time.monotonic() < end, (
+                f"not settled within {seconds} s: {self.bus.run(self._left(services), 10)}"
+            )
             left, last = self.bus.run(self._left(services), 10)
             quiet = quiet + 0.1 if not left and last == before else 0.0
             before = last
@@ -134,7 +138,9 @@ class State:
             count += database["pending"].count_documents({})
             for name in database.list_collection_names():
                 with contextlib.suppress(pymongo.errors.PyMongoError):
-                    count += sum(len(record.get("outbox") or ()) for record in database[name].find({}, {"outbox": 1}))
+                    count += sum(
+                        len(record.get("outbox") or ()) for record in database[name].find({}, {"outbox": 1})
+                    )
         return count
 
     def close(self) -> None:

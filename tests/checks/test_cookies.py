@@ -103,7 +103,7 @@ def test_keycloaks_own_cookies_stay_below_its_path(round_):
     keycloak = [one for one in round_[1] if one[1].startswith("/id/")]
     assert keycloak
     told = {}
-    for _, path, line in keycloak:
+    for _, _, line in keycloak:
         name, _, said = attributes(line)
         told[name] = said
         assert "secure" in said, line

@@ -27,7 +27,9 @@ UNITS = [("zfb", "云溪区人民政府办公室", "", "organisation")]
 def tasks(engines, tmp_path_factory):
     """The service that takes the events in: obligations and people's lists."""
     directory = directory_of(UNITS, {person: ["zfb:member"] for person in HOLDERS})
-    service = InProcess(SERVICE, engines["mongo"], engines["nats"], tmp_path_factory.mktemp("tasks"), directory)
+    service = InProcess(
+        SERVICE, engines["mongo"], engines["nats"], tmp_path_factory.mktemp("tasks"), directory
+    )
     with service.running(tasks_pb2_grpc.TaskServiceStub) as running:
         yield running
 
@@ -38,7 +40,9 @@ def forge(engines, tmp_path_factory):
     var = tmp_path_factory.mktemp("crashing")
     env = {**os.environ, "PYTHONPATH": f"{tree.ROOT}:{tree.ROOT / 'build/gen'}"}
     command = [sys.executable, "-m", "tests.checks.crashing", engines["mongo"], engines["nats"], str(var)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True, cwd=tree.ROOT)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True, cwd=tree.ROOT
+    )
 
     def run(*jobs):
         process.stdin.write(json.dumps(jobs) + "\n")
@@ -71,7 +75,9 @@ def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, stack,
     # The clients of all these processes had no answer, so they send their requests again.
     wishes = ["change" if point.startswith("change") else "add" for point in POINTS]
     repeated = zip(services.values(), wishes, strict=True)
-    assert set(forge(*({"service": name, "write": wish, "seconds": 3.0} for name, wish in repeated))) == {"done"}
+    assert set(forge(*({"service": name, "write": wish, "seconds": 3.0} for name, wish in repeated))) == {
+        "done"
+    }
     stream = Stream(settings_of(stack))
     stream.settled([tasks.settings.service])
     told = stream.everything()

@@ -62,12 +62,18 @@ def test_a_poisoned_event_stands_aside_and_can_be_replayed(stack, people, strang
     knowledge = at(stack, "knowledge", knowledge_pb2_grpc.KnowledgeServiceStub)
     tasks = at(stack, "tasks", tasks_pb2_grpc.TaskServiceStub)
     reader = jwt.decode(people.token(READER), options={"verify_signature": False})["sub"]
-    elements = documents_pb2.Elements(genre="通知", title="关于附件迟到的通知", body="正文。", addressees=["fgw"])
-    draft = people.call(documents.CreateDocument, documents_pb2.CreateDocumentRequest(elements=elements), CLERK)
+    elements = documents_pb2.Elements(
+        genre="通知", title="关于附件迟到的通知", body="正文。", addressees=["fgw"]
+    )
+    draft = people.call(
+        documents.CreateDocument, documents_pb2.CreateDocumentRequest(elements=elements), CLERK
+    )
 
     # A file that the document service does not have yet; an obligation of nobody, which will never be right.
     missing = uuid.uuid4().bytes * 1000
-    file = document_pb2.ArchivedFile(name="迟到.bin", digest=hashlib.sha256(missing).hexdigest(), size=len(missing))
+    file = document_pb2.ArchivedFile(
+        name="迟到.bin", digest=hashlib.sha256(missing).hexdigest(), size=len(missing)
+    )
     late = concluded(draft.document, reader, files=[file])
     nobodys = obligation_pb2.ObligationOpened(obligation=f"documents|{uuid.uuid4().hex}|1", sequence=1)
     started, sent, items, owed = time.monotonic(), {}, [], []
@@ -118,7 +124,9 @@ def test_a_poisoned_event_stands_aside_and_can_be_replayed(stack, people, strang
     assert back["sequence"] != found[hopeless]["sequence"]
     assert tries(stack, "tasks-work", hopeless) == 2 * MAX_DELIVER
     for key in owed:
-        closing = obligation_pb2.ObligationClosed(obligation=key, sequence=2, outcome="done", by=reader, at=stamp())
+        closing = obligation_pb2.ObligationClosed(
+            obligation=key, sequence=2, outcome="done", by=reader, at=stamp()
+        )
         stream.tell("documents", closing)
     print(
         f"check 44: {len(sent)} events around 2 poisoned ones, the slowest took {max(arrived.values()):.2f} s; {MAX_DELIVER}"
@@ -158,4 +166,6 @@ def attach(people, documents, document, data):
     """Attach a file to a draft, as its drafter."""
     header = documents_pb2.Attach(document=document, name="迟到.bin", request_id=uuid.uuid4().hex)
     pieces = [documents_pb2.AttachFileRequest(attach=header), documents_pb2.AttachFileRequest(piece=data)]
-    documents.AttachFile(iter(pieces), timeout=20, metadata=[("authorization", f"Bearer {people.token(CLERK)}")])
+    documents.AttachFile(
+        iter(pieces), timeout=20, metadata=[("authorization", f"Bearer {people.token(CLERK)}")]
+    )

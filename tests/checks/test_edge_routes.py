@@ -56,7 +56,9 @@ def test_forged_writes_are_refused_at_the_edge(pages, api, browsers):
                 wrong.append((verb, path, headers, code))
     assert not wrong
     assert browser.get("/auth/me").status_code == 200, "a forged logout ended the session"
-    print(f"check 13: {len(writes)} unsafe routes through the edge, {len(writes) * len(forged)} forged requests, all 403")
+    print(
+        f"check 13: {len(writes)} unsafe routes through the edge, {len(writes) * len(forged)} forged requests, all 403"
+    )
 
 
 def spoofed(person, token):
@@ -90,7 +92,9 @@ def test_headers_make_nobody_anybody(pages, api, stranger, victim):
     # The token itself is a real one: what counts is that it does not come as a session or as Authorization.
     headers = spoofed(*victim)
     honoured, asked = [], 0
-    for path, verb in [(path, verb) for path, methods in pages for verb in sorted(methods - {"HEAD", "OPTIONS"})] + api:
+    for path, verb in [
+        (path, verb) for path, methods in pages for verb in sorted(methods - {"HEAD", "OPTIONS"})
+    ] + api:
         if path == "/auth/logout":
             continue
         answer = stranger.ask(verb, path, headers=headers)
@@ -118,14 +122,20 @@ def test_headers_make_nobody_somebody_else(browsers, victim, pages):
             asked += 1
             if path.startswith("/administration"):
                 assert plain == 403, path
-    print(f"check 17: {asked} pages with a session of a clerk and the administrator's headers: the clerk's answers")
+    print(
+        f"check 17: {asked} pages with a session of a clerk and the administrator's headers: the clerk's answers"
+    )
 
 
 def test_metadata_makes_nobody_anybody(stack, people, victim):
     """# check 17: the same as gRPC metadata on every method of every service."""
     doors = Doors(stack)
     person, token = victim
-    names = [name.lower() for name in spoofed("x", "y") if name.replace("-", "").replace("_", "").replace(".", "").isalnum()]
+    names = [
+        name.lower()
+        for name in spoofed("x", "y")
+        if name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    ]
     lies = [(name, person) for name in names] + [
         ("x-tongban-token", token), ("x-roles", "system_administrator"), ("x-user-bin", person.encode()), ("service", "portal"),
         ("tongban-actor", person), ("tongban-principal", person), ("x-person", person), ("x-forwarded-access-token", token),
@@ -134,7 +144,15 @@ def test_metadata_makes_nobody_anybody(stack, people, victim):
     # In portions: a server takes 8 kB of metadata, and refuses more whatever it says.
     portions = [lies[start : start + 24] for start in range(0, len(lies), 24)]
     clerk = ("authorization", f"Bearer {people.token('fgw.wenshu')}")
-    for_administrators = {"ListDeadLetters", "ReplayDeadLetter", "SaveUnits", "SavePeople", "SaveApp", "RemoveApp", "ListReceipts"}
+    for_administrators = {
+        "ListDeadLetters",
+        "ReplayDeadLetter",
+        "SaveUnits",
+        "SavePeople",
+        "SaveApp",
+        "RemoveApp",
+        "ListReceipts",
+    }
     without, refused = 0, 0
     for unit, method in doors.methods():
         for portion in portions:
@@ -146,4 +164,6 @@ def test_metadata_makes_nobody_anybody(stack, people, victim):
                 assert doors.ask(unit, method, told).name == "PERMISSION_DENIED", method.full_name
                 refused += 1
     doors.close()
-    print(f"check 17: {without} calls with {len(lies)} lies as metadata, 0 honoured; {refused} calls of a clerk refused")
+    print(
+        f"check 17: {without} calls with {len(lies)} lies as metadata, 0 honoured; {refused} calls of a clerk refused"
+    )

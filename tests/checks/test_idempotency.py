@@ -60,7 +60,10 @@ def test_a_hundred_times_is_once(edge, people, stack):
     store = pymongo.MongoClient(stack.env["TONGBAN_MONGO_URI"])
     told = Counter()
     for path, body, other, (database, collection, what) in bodies(people):
-        headers = {"Authorization": f"Bearer {people.token('qfb.zonghe')}", "Idempotency-Key": uuid.uuid4().hex}
+        headers = {
+            "Authorization": f"Bearer {people.token('qfb.zonghe')}",
+            "Idempotency-Key": uuid.uuid4().hex,
+        }
         go = threading.Barrier(PARALLEL)
 
         def once(_, path=path, body=body, headers=headers, go=go):
@@ -76,7 +79,9 @@ def test_a_hundred_times_is_once(edge, people, stack):
         changed = insist(edge, path, other, headers, told)
         assert (changed.status_code, changed.json()["reason"]) == (422, "REQUEST_ID_REUSED")
         elsewhere = {**headers, "Authorization": f"Bearer {people.token('qfb.mishu')}"}
-        mine = insist(edge, path, {**body, **({"unit": "qfb-mishu"} if "unit" in body else {})}, elsewhere, told)
+        mine = insist(
+            edge, path, {**body, **({"unit": "qfb-mishu"} if "unit" in body else {})}, elsewhere, told
+        )
         assert mine.status_code == 200, "another person's key is another key"
         assert mine.text != answers[0].text
     assert told[409], "nobody was told that the request is in flight"
@@ -92,7 +97,14 @@ def test_a_key_must_be_one(edge, people):
     task = {"title": "无效编号", "text": "x", "assignees": ["u:qfb"], "unit": "qfb-zonghe"}
     token = f"Bearer {people.token('qfb.zonghe')}"
     for key in ("short", "x" * 65, "tab\tin the middle"):
-        answer = edge.post("/api/v1/tasks/tasks", json=task, headers={"Authorization": token, "Idempotency-Key": key})
+        answer = edge.post(
+            "/api/v1/tasks/tasks", json=task, headers={"Authorization": token, "Idempotency-Key": key}
+        )
         assert answer.status_code == 400, key
     both = {"Authorization": token, "Idempotency-Key": uuid.uuid4().hex}
-    assert edge.post("/api/v1/tasks/tasks", json={**task, "request_id": uuid.uuid4().hex}, headers=both).status_code == 400
+    assert (
+        edge.post(
+            "/api/v1/tasks/tasks", json={**task, "request_id": uuid.uuid4().hex}, headers=both
+        ).status_code
+        == 400
+    )

@@ -40,7 +40,9 @@ def matrix(engines, stack, tmp_path_factory):
     for unit in directory.units():
         unit.organ_code = f"云{unit.unit}" if unit.kind == "organisation" else ""
     service = Service("documents", rpc.WHO, rpc.add, repositories, events.consumers, registry)
-    running = InProcess(service, engines["mongo"], engines["nats"], tmp_path_factory.mktemp("documents"), directory)
+    running = InProcess(
+        service, engines["mongo"], engines["nats"], tmp_path_factory.mktemp("documents"), directory
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TONGBAN_FONTS", stack.env["TONGBAN_FONTS"])
         with running.running(stubs.DocumentServiceStub, stubs.DeliveryServiceStub) as ready:
@@ -48,7 +50,9 @@ def matrix(engines, stack, tmp_path_factory):
 
 
 def draft(matrix, *units):
-    elements = pb.Elements(genre="通知", title="关于矩阵的通知", body="正文。", addressees=units, reply_required=True)
+    elements = pb.Elements(
+        genre="通知", title="关于矩阵的通知", body="正文。", addressees=units, reply_required=True
+    )
     request = pb.CreateDocumentRequest(elements=elements, drafting_unit="qfb-mishu", request_id="0" * 8)
     # Anybody may draft, but only in a unit of one's own.
     others = dict.fromkeys(PEOPLE, "PERMISSION_DENIED")
@@ -71,7 +75,9 @@ def test_outgoing_and_incoming_documents(matrix):
     again = draft(matrix, "fgw")
     matrix.step("WithdrawDocument", pb.StepRequest(document=again.document, opinion="不发了"), "drafter")
     matrix.settle()
-    print(f"check 19: documents: {len(matrix.covered)} methods, {matrix.cells} cells, 100 % equal; {dict(matrix.seen)}")
+    print(
+        f"check 19: documents: {len(matrix.covered)} methods, {matrix.cells} cells, 100 % equal; {dict(matrix.seen)}"
+    )
 
 
 def before_the_draft_leaves(matrix, made, key):
@@ -79,7 +85,10 @@ def before_the_draft_leaves(matrix, made, key):
     matrix.step("GetDocument", pb.GetDocumentRequest(**key), "drafter")
     update = pb.UpdateDocumentRequest(**key, elements=made.elements)
     matrix.step("UpdateDocument", update, "drafter")
-    upload = [pb.AttachFileRequest(attach=pb.Attach(**key, name="附件.txt", media_type="text/plain")), pb.AttachFileRequest(piece=b"x")]
+    upload = [
+        pb.AttachFileRequest(attach=pb.Attach(**key, name="附件.txt", media_type="text/plain")),
+        pb.AttachFileRequest(piece=b"x"),
+    ]
     file = matrix.step("AttachFile", upload, "drafter").files[0]
     matrix.step("ReadFile", pb.ReadFileRequest(**key, digest=file.digest), "drafter")
     matrix.step("RemoveFile", pb.RemoveFileRequest(**key, digest=file.digest), "drafter")
@@ -92,7 +101,12 @@ def on_its_way_up(matrix, key):
     reads = {"drafter": "FAILED_PRECONDITION", "registrar": "FAILED_PRECONDITION"}
     matrix.step("ReturnDocument", pb.StepRequest(**key, opinion="请修改。"), "reviewer", known=reads)
     submit = pb.SubmitDocumentRequest(**key, reviewers=["reviewer"], leader="leader")
-    matrix.step("SubmitDocument", submit, "drafter", known={"reviewer": "PERMISSION_DENIED", "registrar": "PERMISSION_DENIED"})
+    matrix.step(
+        "SubmitDocument",
+        submit,
+        "drafter",
+        known={"reviewer": "PERMISSION_DENIED", "registrar": "PERMISSION_DENIED"},
+    )
     matrix.step("ReviewDocument", pb.StepRequest(**key, opinion="同意"), "reviewer", known=reads)
     matrix.step("SignOffDocument", pb.StepRequest(**key, opinion="同意"), "leader")
 
@@ -103,7 +117,9 @@ def sent(matrix, key):
     delivery = f"{key['document']}|fgw"
     get = pb.GetDeliveryRequest(delivery=delivery)
     eventually(lambda: matrix._ask("GetDelivery", get, "fgw-clerk")[0] == "OK")
-    matrix.step("GetDocument", pb.GetDocumentRequest(**key), "registrar", also=("drafter", "reviewer", "leader"))
+    matrix.step(
+        "GetDocument", pb.GetDocumentRequest(**key), "registrar", also=("drafter", "reviewer", "leader")
+    )
     urge = pb.DeliveryStepRequest(delivery=delivery, opinion="请速办")
     matrix.step("UrgeDelivery", urge, "registrar")
 
@@ -114,7 +130,9 @@ def at_the_unit(matrix, delivery):
     matrix.step("GetDelivery", pb.GetDeliveryRequest(**key), "fgw-clerk", also=("fgw-chief",))
     matrix.step("SignFor", pb.DeliveryStepRequest(**key), "fgw-clerk")
     matrix.step("Register", pb.DeliveryStepRequest(**key), "fgw-clerk")
-    passed = pb.PassOnRequest(**key, handlers=["fgw-zonghe"], readers=["fgw-chief"], proposal="请综合科办理。")
+    passed = pb.PassOnRequest(
+        **key, handlers=["fgw-zonghe"], readers=["fgw-chief"], proposal="请综合科办理。"
+    )
     matrix.step("PassOn", passed, "fgw-clerk")
     reads = {"fgw-clerk": "FAILED_PRECONDITION", "fgw-chief": "FAILED_PRECONDITION"}
     forward = pb.ForwardRequest(**key, to="fgw-touzi", opinion="请投资科办理")
@@ -122,10 +140,16 @@ def at_the_unit(matrix, delivery):
     # The handler gave it away and had a part in it; the second has it now.
     reads = {**reads, "handler": "FAILED_PRECONDITION"}
     matrix.step("SendBack", pb.DeliveryStepRequest(**key, opinion="不属我科"), "second", known=reads)
-    matrix.step("PassOn", passed, "fgw-clerk", known={"second": "PERMISSION_DENIED", "handler": "PERMISSION_DENIED"})
+    matrix.step(
+        "PassOn", passed, "fgw-clerk", known={"second": "PERMISSION_DENIED", "handler": "PERMISSION_DENIED"}
+    )
     reads = {**reads, "second": "FAILED_PRECONDITION"}
     matrix.step("Handle", pb.DeliveryStepRequest(**key, opinion="已办理"), "handler", known=reads)
-    reads = {"fgw-clerk": "FAILED_PRECONDITION", "handler": "FAILED_PRECONDITION", "second": "FAILED_PRECONDITION"}
+    reads = {
+        "fgw-clerk": "FAILED_PRECONDITION",
+        "handler": "FAILED_PRECONDITION",
+        "second": "FAILED_PRECONDITION",
+    }
     matrix.step("MarkRead", pb.DeliveryStepRequest(**key), "fgw-chief", known=reads)
     known = {"fgw-chief": "PERMISSION_DENIED", "second": "PERMISSION_DENIED"}
     # The lead handler may answer as well; here it is the registrar who does.
@@ -145,7 +169,9 @@ def at_another_unit(matrix, delivery):
     matrix.step("AcceptReturn", pb.DeliveryStepRequest(**key, opinion="同意"), "registrar")
     other = draft(matrix, "czj")
     submit = pb.SubmitDocumentRequest(document=other.document, leader="leader")
-    matrix._ask("UpdateDocument", pb.UpdateDocumentRequest(document=other.document, elements=plain(other)), "drafter")
+    matrix._ask(
+        "UpdateDocument", pb.UpdateDocumentRequest(document=other.document, elements=plain(other)), "drafter"
+    )
     for method, request, person in (
         ("SubmitDocument", submit, "drafter"), ("SignOffDocument", pb.StepRequest(document=other.document), "leader"),
         ("DispatchDocument", pb.DispatchDocumentRequest(document=other.document), "registrar"),
@@ -170,19 +196,25 @@ def lists(matrix, document):
     receiving = {"fgw-clerk", "fgw-chief", "handler", "second", "czj-clerk", "stranger"}
 
     def outgoing(person, answer):
-        return (document in {row.id for row in answer.rows}) == (person in issuing) and answer.total >= len(answer.rows)
+        return (document in {row.id for row in answer.rows}) == (person in issuing) and answer.total >= len(
+            answer.rows
+        )
 
     def incoming(person, answer):
         mine = {row.id for row in answer.rows}
         unit = {"czj-clerk": "czj", "stranger": "wjj"}.get(person, "fgw")
-        return mine <= {row for row in mine if row.endswith(f"|{unit}")} and (f"{document}|{unit}" in mine) == (person in receiving)
+        return mine <= {row for row in mine if row.endswith(f"|{unit}")} and (
+            f"{document}|{unit}" in mine
+        ) == (person in receiving)
 
     matrix.open("ListDocuments", pb.ListRequest(page_size=100), outgoing)
     matrix.open("ListDeliveries", pb.ListRequest(page_size=100), incoming)
     text = pb.ReadBodyRequest(name="a.txt", content="正文。".encode())
     matrix.open("ReadBody", text, lambda _person, answer: answer.body == "正文。")
     found = matrix._ask("GetDocument", pb.GetDocumentRequest(document=document), "registrar")[1]
-    pieces = matrix._ask("ReadFile", pb.ReadFileRequest(document=document, digest=found.printed.digest), "registrar")[1]
+    pieces = matrix._ask(
+        "ReadFile", pb.ReadFileRequest(document=document, digest=found.printed.digest), "registrar"
+    )[1]
     pdf = pypdfium2.PdfDocument(b"".join(piece.data for piece in pieces))
     picture = io.BytesIO()
     pdf[len(pdf) - 1].render(scale=200 / 72).to_pil().convert("L").save(picture, "JPEG", quality=60)

@@ -25,7 +25,11 @@ def offsite(answer, url):
         repaired = re.sub(r"^/{2,}", "//", repaired)
         there = urlsplit(urljoin(str(answer.url), repaired))
         own = urlsplit(url)
-        if there.scheme != "https" or not (there.hostname or "").endswith(own.hostname or "?") or "@" in there.netloc:
+        if (
+            there.scheme != "https"
+            or not (there.hostname or "").endswith(own.hostname or "?")
+            or "@" in there.netloc
+        ):
             return place
         if there.port != own.port or "evil" in there.netloc:
             return place
@@ -52,10 +56,21 @@ def test_the_judge_knows_what_leaves(reader, stack):
         url = f"{stack.url}/auth/login"
         headers: dict[str, str]
 
-    for place in ("//evil.example", "/\\evil.example", "https:evil.example", "\t//evil.example", "https://localhost@evil.example/"):
+    for place in (
+        "//evil.example",
+        "/\\evil.example",
+        "https:evil.example",
+        "\t//evil.example",
+        "https://localhost@evil.example/",
+    ):
         Told.headers = {"location": place}
         assert offsite(Told, stack.url), place
-    for place in ("/", "/documents/?a=//evil.example", f"{stack.url}/x", f"https://oldsite.{stack.env['TONGBAN_APPS_DOMAIN']}/"):
+    for place in (
+        "/",
+        "/documents/?a=//evil.example",
+        f"{stack.url}/x",
+        f"https://oldsite.{stack.env['TONGBAN_APPS_DOMAIN']}/",
+    ):
         Told.headers = {"location": place}
         assert not offsite(Told, stack.url), place
 
@@ -86,8 +101,22 @@ def test_next_leads_nowhere_else(reader, stack):
 def test_redirect_uri_and_post_logout_uri_lead_nowhere_else(reader, stack):
     """# check 14: Keycloak takes the one registered address, letter by letter."""
     left, base = [], "/id/realms/tongban/protocol/openid-connect"
-    more = [f"{stack.url}{end}" for end in ("/", "/auth/callback/", "/auth/callback?x=1", "/auth/callback#x", "/auth/callback/../x", "/auth/Callback")]
-    more += [f"{stack.url}.evil.example/auth/callback", f"{stack.url}@evil.example/auth/callback", "urn:ietf:wg:oauth:2.0:oob"]
+    more = [
+        f"{stack.url}{end}"
+        for end in (
+            "/",
+            "/auth/callback/",
+            "/auth/callback?x=1",
+            "/auth/callback#x",
+            "/auth/callback/../x",
+            "/auth/Callback",
+        )
+    ]
+    more += [
+        f"{stack.url}.evil.example/auth/callback",
+        f"{stack.url}@evil.example/auth/callback",
+        "urn:ietf:wg:oauth:2.0:oob",
+    ]
     for payload in PAYLOADS + more:
         query = f"client_id=gateway&response_type=code&scope=openid&code_challenge={'a' * 43}&code_challenge_method=S256"
         answer = reader.get(f"{base}/auth?{query}&redirect_uri={enc(payload)}")
@@ -97,16 +126,29 @@ def test_redirect_uri_and_post_logout_uri_lead_nowhere_else(reader, stack):
         if answer.is_redirect or offsite(answer, stack.url):
             left.append((payload, answer.status_code))
     assert not left
-    print(f"check 14: redirect_uri and post_logout_redirect_uri: {2 * len(PAYLOADS + more)} requests, 0 off-site")
+    print(
+        f"check 14: redirect_uri and post_logout_redirect_uri: {2 * len(PAYLOADS + more)} requests, 0 off-site"
+    )
 
 
 def test_relay_state_and_other_parameters_lead_nowhere_else(reader, stack):
     """# check 14: RelayState at every SAML endpoint there is, and names that other systems use for the same."""
     left, realm = [], "/id/realms/tongban"
     for payload in PAYLOADS:
-        places = [("GET", f"{realm}/protocol/saml?RelayState={enc(payload)}&SAMLRequest=fVI=", {}), ("GET", f"/signed-out?next={enc(payload)}", {})]
-        places += [("POST", f"{realm}/protocol/saml", {"data": {"RelayState": payload, "SAMLResponse": "fVI="}})]
-        places += [("GET", f"/apps/oldsite?next={enc(payload)}&url={enc(payload)}&return={enc(payload)}&redirect={enc(payload)}", {})]
+        places = [
+            ("GET", f"{realm}/protocol/saml?RelayState={enc(payload)}&SAMLRequest=fVI=", {}),
+            ("GET", f"/signed-out?next={enc(payload)}", {}),
+        ]
+        places += [
+            ("POST", f"{realm}/protocol/saml", {"data": {"RelayState": payload, "SAMLResponse": "fVI="}})
+        ]
+        places += [
+            (
+                "GET",
+                f"/apps/oldsite?next={enc(payload)}&url={enc(payload)}&return={enc(payload)}&redirect={enc(payload)}",
+                {},
+            )
+        ]
         for method, path, more in places:
             answer = reader.ask(method, path, **more)
             if offsite(answer, stack.url) or answer.status_code >= 500:
@@ -118,8 +160,14 @@ def test_relay_state_and_other_parameters_lead_nowhere_else(reader, stack):
 def test_a_path_leads_nowhere_else(reader, stranger, stack):
     """# check 14: paths that a server would repair by a redirect, with and without a session, on both kinds of hosts."""
     left, asked = [], 0
-    paths = [payload for payload in PAYLOADS if payload.startswith("/") and payload.isascii() and payload.isprintable()]
-    paths += [f"//evil.example/{one}" for one in ("documents", "tasks", "apps", "documents/..", "%2e%2e", "static/")]
+    paths = [
+        payload
+        for payload in PAYLOADS
+        if payload.startswith("/") and payload.isascii() and payload.isprintable()
+    ]
+    paths += [
+        f"//evil.example/{one}" for one in ("documents", "tasks", "apps", "documents/..", "%2e%2e", "static/")
+    ]
     hosts = [stack.url, f"https://oldsite.{stack.env['TONGBAN_APPS_DOMAIN']}"]
     for host in hosts:
         for path in paths:

@@ -47,7 +47,7 @@ def wait_for_todo(page: Page, title: str) -> float:
     return time.monotonic() - began
 
 
-def test_one_document_from_draft_to_filing(enter: Enter, platform: Platform, tmp_path: Path) -> None:
+def test_one_document_from_draft_to_filing(enter: Enter, platform: Platform, tmp_path: Path) -> None:  # noqa: PLR0915 - one story
     title = f"关于做好冬季供暖保障工作的通知（第{uuid.uuid4().int % 100_000}批）"
     clerk = enter("qfb.wenshu")
     expect(clerk.locator("#todo-list .todo, #todo-list .item, #todo-list li").first).to_be_visible()
@@ -84,7 +84,7 @@ def test_one_document_from_draft_to_filing(enter: Enter, platform: Platform, tmp
     # Three clerks sit before their home pages while the office dispatches.
     clerks = {unit: enter(f"{unit}.wenshu", PHONE if unit == "wjj" else DESK) for unit in ("fgw", "czj", "wjj")}
     for page in clerks.values():
-        page.locator('#todo-list:not(:has(.portal-loading))').wait_for()
+        page.locator("#todo-list:not(:has(.portal-loading))").wait_for()
     clerk.goto(platform.url + link)
     number = clerk.get_by_text(re.compile(r"云政办发〔\d{4}〕\d+号")).first.inner_text()
     press(clerk, "核发")

@@ -23,7 +23,14 @@ PUBLIC = {
     "open_pages.offline": "shown by the service worker when there is no network",
     "open_pages.service_worker": "a script without data",
 }
-UNITS = ["portal", *(name for name in tree.services() if (tree.ROOT / "services" / name / "pages" / "__init__.py").is_file())]
+UNITS = [
+    "portal",
+    *(
+        name
+        for name in tree.services()
+        if (tree.ROOT / "services" / name / "pages" / "__init__.py").is_file()
+    ),
+]
 
 
 class Verifier:

@@ -9,12 +9,10 @@ from tests.rules import tree
 LONGEST = 250
 # Longer on purpose; nothing may be added without a reason that would convince a reviewer.
 LONG = {
+    "chassis/bus.py": "one connection and its two faces, for asyncio and for threads",
     "services/documents/model/incoming.py": "one aggregate with all its steps, which are read together",
     "services/documents/model/outgoing.py": "the same for the issuing side",
-    "services/documents/rpc.py": "one line of translation for each of 31 methods",
     "services/knowledge/model.py": "one aggregate and the rules of its description",
-    "services/knowledge/commands.py": "one function for each thing a user can do, all on one object",
-    "gateway/openapi.py": "one document, written from top to bottom",
 }
 NEEDED = ("__main__.py", "commands.py", "repository.py", "registry.py", "rpc.py", "events.py")
 
@@ -25,16 +23,14 @@ NEEDED = ("__main__.py", "commands.py", "repository.py", "registry.py", "rpc.py"
 def test_a_start_up_file_is_short(path):
     if tree.below(tree.short(path).replace("/", "."), "deploy"):
         pytest.skip("a command line program, not a composition root")
-    assert len(path.read_text().splitlines()) < 40
+    assert tree.length(path) < 40
 
 
 def test_modules_are_of_a_length_that_can_be_read():
-    lengths = {
-        tree.short(module.path): len(module.path.read_text().splitlines()) for module in tree.modules()
-    }
+    lengths = {tree.short(module.path): tree.length(module.path) for module in tree.modules()}
     too_long = {path: length for path, length in lengths.items() if length > LONGEST and path not in LONG}
     assert not too_long
-    settled = {path for path in LONG if lengths.get(path, 0) <= LONGEST}
+    settled = {path for path in LONG if lengths.get(path, 0) <= LONGEST - 20}
     assert not settled, "short again, or gone: take it out of the list"
 
 

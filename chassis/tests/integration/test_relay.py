@@ -35,6 +35,7 @@ class Thing(Aggregate):
 class SlowBus:
     """A bus during whose first publication another save begins and ends, and its wake-up gets lost."""
 
+    up = True
     meanwhile: list = field(default_factory=list)
     published: list = field(default_factory=list)
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- a table of calls reads best as a table
 """Every macro of the kit renders, escapes what is hostile, and keeps to what the CSP allows."""
 
 from __future__ import annotations

@@ -56,18 +56,22 @@ class Elements:
             wrong["elements__body"] = f"正文不能超过 {BODY_LENGTH} 字。"
         if self.urgency not in URGENCIES:
             wrong["elements__urgency"] = "紧急程度只能是加急或特急。"
-        if self.level not in LEVELS:
-            wrong["elements__level"] = "密级不正确。"
-        elif self.level > highest_level:
-            wrong["elements__level"] = f"本系统未启用{LEVELS[self.level]}级，涉密内容不得在此办理。"
-        if self.level and not self.period:
-            wrong["elements__period"] = "涉密公文须注明保密期限。"
+        wrong |= self._check_level(highest_level)
         if len(self.addressees) + len(self.copies) > UNITS:
             wrong["elements__addressees"] = f"主送、抄送合计不能超过 {UNITS} 个单位。"
         if set(self.addressees) & set(self.copies):
             wrong["elements__copies"] = "同一单位不能既是主送又是抄送。"
         if wrong:
             raise invalid(**wrong)
+
+    def _check_level(self, highest_level: int) -> dict[str, str]:
+        if self.level not in LEVELS:
+            return {"elements__level": "密级不正确。"}
+        if self.level > highest_level:
+            return {"elements__level": f"本系统未启用{LEVELS[self.level]}级，涉密内容不得在此办理。"}
+        if self.level and not self.period:
+            return {"elements__period": "涉密公文须注明保密期限。"}
+        return {}
 
     def complete(self) -> None:
         """Raise InvalidInput unless the document may be submitted."""

@@ -1,8 +1,7 @@
-"""The service on real engines, whose addresses come from TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS."""
+"""The service in this process, on the engines of the fixture `engines`."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from datetime import datetime, timedelta
 
@@ -74,10 +73,8 @@ def new_room(meetings, **how):
 
 
 @pytest.fixture(scope="module")
-def meetings(tmp_path_factory):
-    mongo, nats = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
-    if not mongo or not nats:
-        pytest.skip("TONGBAN_TEST_MONGO and TONGBAN_TEST_NATS say where the engines are")
+def meetings(tmp_path_factory, engines):
+    mongo, nats = engines["mongo"], engines["nats"]
     service = InProcess(
         SERVICE, mongo, nats, tmp_path_factory.mktemp("meetings"), directory_of(UNITS, PEOPLE)
     )
