@@ -42,7 +42,8 @@ def access_issued(desk: Desk, principal: Principal, key: str) -> Delivery:
     Raises NotFound.
     """
     delivery = desk.deliveries.find(key)
-    if delivery is None or not principal.has_post(delivery.issuing_unit, "registrar"):
+    office = delivery is not None and principal.has_post(delivery.issuing_unit, "registrar")
+    if delivery is None or not office or delivery.level > principal.clearance:
         raise not_found("收文")
     return delivery
 
@@ -63,7 +64,7 @@ def access_file(desk: Desk, principal: Principal, key: str, digest: str) -> File
         files = _files(desk.documents.find(key) if trusted else access_document(desk, principal, key))
     else:
         delivery = desk.deliveries.find(key)
-        if delivery is None:
+        if delivery is None or (not trusted and delivery.level > principal.clearance):
             raise not_found("文件")
         files = list(delivery.answer_files)
         if trusted or not principal.has_post(delivery.issuing_unit, "registrar"):

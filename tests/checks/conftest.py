@@ -1,4 +1,7 @@
-"""One platform for all checks: services inside the test stand on its engines, browsers and programs come through its edge."""
+"""One platform for all checks: browsers and programs come through its edge, tests of the inside through its doors.
+
+Services inside the test stand on the fixture `engines` instead, for they begin with an empty stream.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,6 @@ import pytest
 from deploy.demo.acting import People
 from tests.checks.browser import Browser
 from tests.checks.platform import settings_of
-
-
-@pytest.fixture(scope="session")
-def engines(stack):
-    """The platform's own engines: two more would only cost time."""
-    return {"mongo": stack.env["TONGBAN_MONGO_URI"], "nats": stack.env["TONGBAN_NATS_URL"]}
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from tongban.tasks.v1 import tasks_pb2_grpc
 
 from services.tasks.__main__ import SERVICE, of
 from tests.checks.crashing import HOLDERS, POINTS, Work, settings
-from tests.checks.platform import settings_of
 from tests.checks.stream import Stream
 from tests.inprocess import InProcess, directory_of, eventually
 from tests.rules import tree
@@ -56,7 +55,7 @@ def forge(engines, tmp_path_factory):
     process.wait(20)
 
 
-def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, stack, tmp_path):
+def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, tmp_path):
     """# check 46"""
     run_id = uuid.uuid4().hex[:6]
     services = {point: f"crash{number}x{run_id}" for number, point in enumerate(POINTS)}
@@ -78,7 +77,7 @@ def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, stack,
     assert set(forge(*({"service": name, "write": wish, "seconds": 3.0} for name, wish in repeated))) == {
         "done"
     }
-    stream = Stream(settings_of(stack))
+    stream = Stream(settings("reader", engines["mongo"], engines["nats"], tmp_path))
     stream.settled([tasks.settings.service])
     told = stream.everything()
     for point, service in services.items():

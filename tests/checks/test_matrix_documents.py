@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pypdfium2
 import pytest
@@ -10,6 +11,7 @@ from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
 from chassis.process import Service
+from deploy.local.cache import tools
 from services.documents import events, rpc
 from services.documents.registry import registry
 from services.documents.repository import repositories
@@ -35,7 +37,7 @@ PEOPLE = {
 
 
 @pytest.fixture(scope="module")
-def matrix(engines, stack, tmp_path_factory):
+def matrix(engines, tmp_path_factory):
     directory = directory_of(UNITS, PEOPLE)
     for unit in directory.units():
         unit.organ_code = f"云{unit.unit}" if unit.kind == "organisation" else ""
@@ -44,7 +46,7 @@ def matrix(engines, stack, tmp_path_factory):
         service, engines["mongo"], engines["nats"], tmp_path_factory.mktemp("documents"), directory
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TONGBAN_FONTS", stack.env["TONGBAN_FONTS"])
+        patch.setenv("TONGBAN_FONTS", os.environ.get("TONGBAN_FONTS") or str(tools().fonts))
         with running.running(stubs.DocumentServiceStub, stubs.DeliveryServiceStub) as ready:
             yield Matrix(ready, rpc.WHO, cast(PEOPLE), engines["mongo"])
 

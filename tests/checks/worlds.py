@@ -32,6 +32,7 @@ from services.knowledge.model import KINDS, Content, Item, Version
 from services.tasks import queries as tasks
 from services.tasks import registry as tasks_registry
 from services.tasks.model import Closing, Facts, Holding, Obligation
+from services.tasks.statistics import statistics
 from tests.inprocess import directory_of
 
 UNITS = [(org, f"{org}局", "", "organisation") for org in ("qfb", "fgw", "czj", "wjj")]
@@ -271,7 +272,7 @@ class Tasks(World):
         kind, wanted, led, sent = question
         wanted = replace(wanted, after=after)
         if kind == "figures":
-            whole, parts, kinds = tasks.statistics(register, self.directory, reader, led, START, None)
+            whole, parts, kinds = statistics(register, self.directory, reader, led, START, None)
             return {}, {"whole": whole, "parts": parts, "kinds": kinds}, ""
         if kind == "done":
             found = tasks.list_done(register, reader, wanted, None, None)
