@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from deploy.local.cache import tools
 from deploy.local.stack import Stack
 
 ROOT = Path(__file__).parent
 VAR = ROOT / "var" / "test"
 DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, few enough to be quick
 
+# Where `make install` has put the fonts of printed documents.
+os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")

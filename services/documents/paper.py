@@ -14,6 +14,7 @@ from services.documents.repository import Desk
 
 CHINA = ZoneInfo("Asia/Shanghai")
 UPWARD = ("请示", "报告")
+ISSUER_BYTES = 40  # of elements 003 and 012 of the code (standards §3)
 
 
 def local(moment: datetime) -> datetime:
@@ -67,12 +68,13 @@ def sheet_of(desk: Desk, document: Document, number: str) -> sheet.Sheet:
 def code_of(desk: Desk, document: Document, number: str) -> code.Code:
     """The elements of the 2-D code (standards §3); its number is date and document id, unique per maker."""
     elements, name = document.elements, desk.directory.unit_name
+    issuer = _short(desk, document.issuing_unit)
     signed = local(document.signed_at).date() if document.signed_at else None
     day = f"{signed:%Y%m%d}" if signed else ""
     several = len(elements.addressees) > 1
     return code.Code(
         number=f"{day}{document.id[:12]}",
-        issuer=name(document.issuing_unit),
+        issuer=issuer,
         genre=elements.genre,
         document_number=number,
         addressees="见主送机关" if several else "".join(name(unit) for unit in elements.addressees),
@@ -82,6 +84,14 @@ def code_of(desk: Desk, document: Document, number: str) -> code.Code:
         urgency=elements.urgency,
         date=signed,
         spread=elements.release,
-        maker=name(document.issuing_unit),
+        maker=issuer,
         made_on=signed,
     )
+
+
+def _short(desk: Desk, unit: str) -> str:
+    """The unit's name as the code can hold it: 40 bytes, two to a character, so the short name stands for a longer one."""
+    found = desk.directory.unit(unit)
+    names = [found.name, found.short_name] if found else []
+    fitting = [name for name in names if 0 < len(name.encode("gb18030", "replace")) <= ISSUER_BYTES]
+    return fitting[0] if fitting else desk.directory.unit_name(unit)[: ISSUER_BYTES // 4]

@@ -60,7 +60,7 @@ def oidc(tmp_path):
         json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": "k1", "alg": "RS256"}
     )
     verifier._keys = {"k1": jwk}
-    verifier._fetched = time.monotonic() + 1000
+    verifier._again = time.monotonic() + 1000
     return Oidc(given, verifier)
 
 
