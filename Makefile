@@ -7,7 +7,7 @@ SIZE ?= small
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import test test-unit lint clean
+.PHONY: help install gen run demo import backup restore test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ demo: gen ## Fill a running platform with demonstration data (SIZE=small)
 
 import: gen ## Take a folder of .md, .txt, .docx and .pdf into the knowledge base of a running platform (FOLDER=…)
 	@$(LOCAL).tool --running --service knowledge python -m services.knowledge import $(FOLDER)
+
+backup: gen ## Back the running platform up into one encrypted archive (TO=folder ALSO=second)
+	@$(LOCAL).tool python -m deploy.backup backup $(if $(TO),--to "$(TO)") $(if $(ALSO),--also "$(ALSO)")
+
+restore: gen ## Restore an archive into an empty folder (ARCHIVE=file VAR=folder)
+	@$(LOCAL).tool python -m deploy.backup restore --from "$(ARCHIVE)" --var "$(VAR)"
 
 lint: gen ## Check the form of the code and of the API definitions
 	@$(LOCAL).tool ruff check .

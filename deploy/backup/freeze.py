@@ -40,16 +40,26 @@ def frozen(group: int) -> Iterator[Pause]:
     )
     pause, began = Pause(), time.monotonic()
     try:
-        os.killpg(group, signal.SIGSTOP)
+        _signal(group, signal.SIGSTOP)
         until(lambda: _all_stopped(group), 2, "The process to be copied does not hold still.")
         yield pause
+        _signal(group, signal.SIGCONT)
         if guard.poll() is not None:
             raise Refusal(f"Copying took longer than the {LONGEST} s for which work may pause; try at a quieter time.")
     finally:
-        os.killpg(group, signal.SIGCONT)
+        # Before anything else, and whatever went wrong: nobody may be left standing still.
+        with contextlib.suppress(Refusal):
+            _signal(group, signal.SIGCONT)
         pause.seconds = time.monotonic() - began
         kill_group(guard.pid)
         guard.wait()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        raise Refusal("The process to be copied has just ended; try again when it is back.") from None
 
 
 def copy_changed(source: Path, target: Path) -> None:

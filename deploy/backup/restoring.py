@@ -50,7 +50,7 @@ def restore(archive: Path, var: Path, say: Callable[[str], None]) -> Facts:
     lost = datetime.now(UTC) - manifest["cut"]
     say(f"restored into {var}; counts and Merkle roots of {len(manifest['sections'])} sections are the archive's")
     say(f"RTO {clock.seconds:.0f} s so far (verified and restored; the start of the platform comes on top)")
-    say(f"RPO {str(lost).split('.', maxsplit=1)[0]} h: what was done since {manifest['cut']:%Y-%m-%d %H:%M:%S} UTC is not in it")
+    say(f"RPO {str(lost).split('.', maxsplit=1)[0]} (what was done since {manifest['cut']:%Y-%m-%d %H:%M:%S} UTC is not in it)")
     return manifest
 
 

@@ -82,6 +82,13 @@ def test_a_freeze_that_lasts_too_long_ends_and_is_refused(writing, monkeypatch):
         until(grows, 20, "It does not go on.")
 
 
+def test_a_process_that_is_gone_is_refused():
+    process = subprocess.Popen(["/bin/true"], start_new_session=True)
+    process.wait()
+    with pytest.raises(Refusal, match="ended"), freeze.frozen(process.pid):
+        pass
+
+
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (3 << 20) + 7])
 def test_a_copy_becomes_equal_whatever_was_there(tmp_path, size):
     source, target = tmp_path / "source", tmp_path / "target"
