@@ -49,7 +49,22 @@ def stack() -> Iterator[Stack]:
             # Kept from an earlier run: the district is there already.
             yield running
             return
-        env = {**os.environ, **running.env, "TONGBAN_SERVICE": "demo", "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}"}
-        command = [sys.executable, "-m", "deploy.demo", "--size", "small", "--documents", str(DOCUMENTS), "--weeks", "1"]
+        env = {
+            **os.environ,
+            **running.env,
+            "TONGBAN_SERVICE": "demo",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}",
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "deploy.demo",
+            "--size",
+            "small",
+            "--documents",
+            str(DOCUMENTS),
+            "--weeks",
+            "1",
+        ]
         subprocess.run(command, env=env, cwd=ROOT, check=True, timeout=300)
         yield running

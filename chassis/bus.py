@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, BucketNotFoundError, NotFoundError
 
 from chassis import log
 from chassis.errors import Unavailable
@@ -81,8 +81,8 @@ class Bus:
             try:
                 await self.nc.connect(
                     self._settings.nats_url, name=f"{self._settings.service}-{self._settings.process}",
-                    max_reconnect_attempts=-1, reconnect_time_wait=0.5,  # type: ignore[arg-type] # waited for as it is
-                     ping_interval=10, error_cb=problem,
+                    max_reconnect_attempts=-1, ping_interval=10, error_cb=problem,
+                    reconnect_time_wait=0.5,  # type: ignore[arg-type] # fractions are waited for as well
                     reconnected_cb=returned, allow_reconnect=True, connect_timeout=3, drain_timeout=2,
                 )  # fmt: skip
                 break
@@ -104,14 +104,15 @@ class Bus:
 
     async def _stream(self, config: StreamConfig) -> None:
         try:
+            await self.js.add_stream(config)
+        except APIError:
+            # Either it exists with other limits, for then an operator's change of settings is carried over, or there is none.
+            await self.js.stream_info(str(config.name))
             try:
-                await self.js.add_stream(config)
-            except BadRequestError:
-                # It exists with other limits: an operator's change of settings is carried over.
                 await self.js.update_stream(config)
-        except BadRequestError as error:
-            # The change is one that the broker does not allow. The stream works on as it is.
-            _log.error("stream keeps its old limits", stream=config.name, problem=str(error))
+            except APIError as error:
+                # The change is one that the broker does not allow. The stream works on as it is.
+                _log.error("stream keeps its old limits", stream=config.name, problem=str(error))
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
         """Publish durably: returns once the stream has it; the same event id within the window is stored once."""

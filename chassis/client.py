@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from chassis import context
-from chassis.errors import from_rpc_error
+from chassis.errors import from_rpc_error, timed_out
 from chassis.server import MESSAGE_BYTES
 from chassis.settings import grpc_address
 
@@ -73,8 +73,10 @@ class Client:
         streaming = not isinstance(rpc, grpc.UnaryUnaryMultiCallable)
         for attempt in range(1, ATTEMPTS + 1):
             left = end - time.monotonic()
+            if left <= 0:
+                raise timed_out()
             try:
-                answer = rpc(request, timeout=max(left, 0.001), metadata=self._metadata(now))
+                answer = rpc(request, timeout=left, metadata=self._metadata(now))
             except grpc.RpcError as error:
                 pause = random.uniform(0.05, 0.1) * 2**attempt  # noqa: S311
                 again = error.code() is grpc.StatusCode.UNAVAILABLE and not streaming and attempt < ATTEMPTS

@@ -57,12 +57,11 @@ class DeadLetters:
                 sequence -= 1
                 continue
             headers = raw.headers or {}
-            stamp = headers.get("ce-time")
             found.append(
                 DeadLetter(
                     sequence=sequence, subject=headers.get("Dead-Subject", raw.subject or ""),
                     consumer=headers.get("Dead-Consumer", ""), reason=unquote(headers.get("Dead-Reason", "")),
-                    event=headers.get("ce-id", ""), time=datetime.fromisoformat(stamp) if stamp else None,
+                    event=headers.get("ce-id", ""), time=_moment(headers.get("ce-time", "")),
                     size=len(raw.data or b""),
                 )
             )  # fmt: skip
@@ -76,8 +75,18 @@ class DeadLetters:
         except NotFoundError as problem:
             raise not_found("死信") from problem
         headers = dict(raw.headers or {})
-        subject = headers.pop("Dead-Subject")
+        subject = headers.get("Dead-Subject")
+        if not subject:
+            raise not_found("死信")
         kept = {key: value for key, value in headers.items() if not key.startswith(("Dead-", "Nats-"))}
         # A new message id, since the stream would drop the old one as a duplicate; the event's own id stays.
         await js.publish(subject, raw.data or b"", headers={**kept, "Nats-Msg-Id": f"replay-{uuid.uuid4().hex}"})
         await js.delete_msg(DEAD, sequence)
+
+
+def _moment(text: str) -> datetime | None:
+    """The time that a header states; None for nonsense, which may be why the letter is here."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -167,6 +167,11 @@ def wrong_state(sentence: str, reason: str = "WRONG_STATE", en: str = "") -> Wro
     return WrongState(reason, sentence, en or "Not possible in the present state.")
 
 
+def timed_out() -> TimedOut:
+    """The call's deadline passed."""
+    return TimedOut(*_PLAIN[code_pb2.DEADLINE_EXCEEDED])
+
+
 def from_rpc_error(error: grpc.RpcError) -> TongbanError:
     """The typed error behind a failed call.
 

@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 
 from chassis import clock, context, log, telemetry
 from chassis.aggregate import Request, request_key
-from chassis.errors import Forbidden, Internal, NotSignedIn, TimedOut, TongbanError, from_rpc_error, invalid
+from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid, timed_out
 from chassis.health import Health
 from chassis.identity import Verifier
 from chassis.settings import Settings, number
@@ -156,7 +156,7 @@ class Door(grpc.ServerInterceptor):
     def _admit(self, method: str, meta: dict[str, str], trace: str) -> None:
         if context.amend(traceparent=trace).left() == 0:
             # It waited for a thread until nobody waited for its answer any more.
-            raise TimedOut("TIMED_OUT", "处理超时，请稍后再试。", "The call took too long.")
+            raise timed_out()
         scheme, _, token = meta.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No access token.")

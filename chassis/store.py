@@ -55,7 +55,7 @@ class Collection:
 
     def __init__(self, collection: Any) -> None:
         self._c = collection
-        self._indexed = False
+        self._indexed: set[str] = set()
 
     def get(self, key: str) -> Record | None:
         """The record with this `_id`, or None."""
@@ -79,7 +79,7 @@ class Collection:
         Raises Exists when the `_id` is taken.
         """
         if "revision" in record:
-            self._ensure_index()
+            self._ensure_index("revision")
         with _typed():
             self._c.insert_one(record)
 
@@ -89,7 +89,7 @@ class Collection:
         `events` are appended to the outbox in the same write; the outbox in `record` itself is ignored, so that what the relay
         took out meanwhile does not come back. Raises Conflict when the stored revision is another one.
         """
-        self._ensure_index()
+        self._ensure_index("revision")
         fields = {key: value for key, value in record.items() if key not in ("_id", "revision", "outbox")}
         change: Record = {"$set": {**fields, "revision": record["revision"] + 1}}
         if events:
@@ -106,6 +106,7 @@ class Collection:
 
     def claim(self, key: str, holder: str, **facts: Any) -> str:
         """Take a unique place for ever or until release; return who holds it now (`holder`, or who was first)."""
+        self._ensure_index("holder")
         with contextlib.suppress(Exists), _typed():
             self._c.insert_one({"_id": key, "holder": holder, **facts})
             return holder
@@ -115,9 +116,9 @@ class Collection:
 
     def release(self, key: str, holder: str) -> None:
         """Give a claimed place back, when it is still held by `holder`."""
-        record = self.get(key)
-        if record and record["holder"] == holder:
-            self.remove(key)
+        self._ensure_index("holder")
+        with _typed():
+            self._c.delete_one({"_id": key, "holder": holder})
 
     def put(self, record: Record) -> None:
         """Write a record whatever is there; only for what has one writer."""
@@ -139,12 +140,12 @@ class Collection:
         with _typed():
             return int(self._c.estimated_document_count())
 
-    def _ensure_index(self) -> None:
-        # On the embedded database a compare-and-set without this index scans the whole collection (design §3).
-        if not self._indexed:
+    def _ensure_index(self, field: str) -> None:
+        # On the embedded database a filter on two fields without this index scans the whole collection (design §3).
+        if field not in self._indexed:
             with _typed():
-                self._c.create_index([("_id", 1), ("revision", 1)], unique=True)
-            self._indexed = True
+                self._c.create_index([("_id", 1), (field, 1)], unique=True)
+            self._indexed.add(field)
 
 
 class Store:

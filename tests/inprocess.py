@@ -160,13 +160,13 @@ class InProcess:
             await asyncio.wait_for(one.bound.wait(), 20)
         # Engines that were used before hold earlier events, which are taken in first.
         for one in running:
-            while (
+            while (  # noqa: ASYNC110 - the broker tells this to nobody who does not ask
                 info := await bus.js.consumer_info("TONGBAN", one._durable)
             ).num_pending or info.num_ack_pending:
                 await asyncio.sleep(0.05)
         self.pushes.clear()
         self.bound.set()
-        while not self._stop.is_set() and not any(task.done() for task in tasks):
+        while not self._stop.is_set() and not any(task.done() for task in tasks):  # noqa: ASYNC110 - set by another thread
             await asyncio.sleep(0.05)
         await end_all(tasks)
         for task in tasks:

@@ -36,7 +36,9 @@ def _arguments() -> argparse.Namespace:
     taking.add_argument("--var", type=Path, default=var, help=f"the deployment's folder (TONGBAN_VAR; {var})")
     taking.add_argument("--to", type=Path, default=to, help=f"where the archive goes (TONGBAN_BACKUPS; {to})")
     also = os.environ.get("TONGBAN_BACKUPS_ALSO")
-    taking.add_argument("--also", type=Path, default=also, help="a second place for a copy (TONGBAN_BACKUPS_ALSO)")
+    taking.add_argument(
+        "--also", type=Path, default=also, help="a second place for a copy (TONGBAN_BACKUPS_ALSO)"
+    )
     taking.set_defaults(run=_backup)
 
     restoring = verbs.add_parser("restore", help="restore an archive into an empty place")

@@ -19,7 +19,9 @@ _PART = 1 << 20
 def files(var: Path) -> dict[str, list[str]]:
     """Section → paths below `var`, sorted."""
     found = {
-        f"files/{name}": sorted(str(path.relative_to(var)) for path in (var / name).rglob("*") if _wanted(path))
+        f"files/{name}": sorted(
+            str(path.relative_to(var)) for path in (var / name).rglob("*") if _wanted(path)
+        )
         for name in FOLDERS
     }
     return {**found, "files/stamps": [name for name in STAMPS if (var / name).is_file()]}

@@ -36,7 +36,9 @@ def frozen(group: int) -> Iterator[Pause]:
     Raises Refusal when they had to go on before the work was done: then a copy may be torn.
     """
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", f"sleep {LONGEST}; kill -CONT -{group}"], start_new_session=True, stdin=subprocess.DEVNULL
+        ["/bin/sh", "-c", f"sleep {LONGEST}; kill -CONT -{group}"],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
     )
     pause, began = Pause(), time.monotonic()
     try:
@@ -45,7 +47,9 @@ def frozen(group: int) -> Iterator[Pause]:
         yield pause
         _signal(group, signal.SIGCONT)
         if guard.poll() is not None:
-            raise Refusal(f"Copying took longer than the {LONGEST} s for which work may pause; try at a quieter time.")
+            raise Refusal(
+                f"Copying took longer than the {LONGEST} s for which work may pause; try at a quieter time."
+            )
     finally:
         # Before anything else, and whatever went wrong: nobody may be left standing still.
         with contextlib.suppress(Refusal):

@@ -26,10 +26,14 @@ def read(where: Path) -> bytes:
     Refuses a missing file and a short content.
     """
     if not where.is_file():
-        raise Refusal(f"The recovery key {where} is missing; put it there, or name its file in TONGBAN_BACKUP_KEY.")
+        raise Refusal(
+            f"The recovery key {where} is missing; put it there, or name its file in TONGBAN_BACKUP_KEY."
+        )
     found = "".join(where.read_text().split())
     if len(found) < _SHORTEST:
-        raise Refusal(f"The recovery key in {where} has fewer than {_SHORTEST} characters; write a longer one.")
+        raise Refusal(
+            f"The recovery key in {where} has fewer than {_SHORTEST} characters; write a longer one."
+        )
     return found.encode()
 
 
@@ -39,12 +43,16 @@ def ensure(where: Path, inside: Path) -> bytes:
     Refuses a key below `inside`, which is what the key is to bring back after its loss.
     """
     if where.resolve().is_relative_to(inside.resolve()):
-        raise Refusal(f"The recovery key {where} lies inside of {inside}, whose loss it is for; name another file.")
+        raise Refusal(
+            f"The recovery key {where} lies inside of {inside}, whose loss it is for; name another file."
+        )
     if not where.is_file():
         where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = base64.b32encode(secrets.token_bytes(32)).decode().rstrip("=")
         # In groups of four: it can be copied from paper, and `read` passes over the gaps.
         write_private(where, " ".join(text[at : at + 4] for at in range(0, len(text), 4)) + "\n")
         line(f"A recovery key was made: {where}")
-        line("  Keep a copy of it elsewhere (on paper, in a safe). Without it no archive can be opened, by nobody.")
+        line(
+            "  Keep a copy of it elsewhere (on paper, in a safe). Without it no archive can be opened, by nobody."
+        )
     return read(where)

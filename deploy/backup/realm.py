@@ -48,8 +48,14 @@ def _ask(file: Path, *statements: str, options: str = "") -> list[str]:
     # Keycloak's embedded database has neither user nor password; who may read the file may read it.
     shell = ["org.h2.tools.Shell", "-url", url, "-user", "", "-password", "", "-sql", "; ".join(statements)]
     done = subprocess.run(
-        ["java", "-Xmx256m", "-cp", str(program), *shell], capture_output=True, text=True, check=False, timeout=300
+        ["java", "-Xmx256m", "-cp", str(program), *shell],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     if done.returncode:
-        raise Refusal(f"The copy of Keycloak's database cannot be opened ({done.stderr.strip()[:200]}); try again.")
+        raise Refusal(
+            f"The copy of Keycloak's database cannot be opened ({done.stderr.strip()[:200]}); try again."
+        )
     return [row.strip() for row in done.stdout.splitlines()]

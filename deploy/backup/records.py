@@ -39,7 +39,9 @@ def served(folder: Path) -> Iterator[pymongo.MongoClient[Any]]:
         process.start()
         try:
             until(process.spec.ready, _READY_SECONDS, "The copy of the database cannot be opened; try again.")
-            with client(f"mongodb://{LOOPBACK}:{Ports(settings).engine('mongo')}/?directConnection=true") as found:
+            with client(
+                f"mongodb://{LOOPBACK}:{Ports(settings).engine('mongo')}/?directConnection=true"
+            ) as found:
                 yield found
         finally:
             process.terminate()
@@ -49,13 +51,17 @@ def served(folder: Path) -> Iterator[pymongo.MongoClient[Any]]:
 
 def client(uri: str) -> pymongo.MongoClient[Any]:
     """A connection whose writes are durable before they are answered."""
-    return pymongo.MongoClient(uri, serverSelectionTimeoutMS=20_000, socketTimeoutMS=300_000, w="majority", journal=True)
+    return pymongo.MongoClient(
+        uri, serverSelectionTimeoutMS=20_000, socketTimeoutMS=300_000, w="majority", journal=True
+    )
 
 
 def sections(database: pymongo.MongoClient[Any]) -> list[str]:
     """Every collection to be kept, as "records/<database>.<collection>", sorted."""
     names = (name for name in database.list_database_names() if name.startswith(PREFIX))
-    found = (f"{name}.{collection}" for name in names for collection in database[name].list_collection_names())
+    found = (
+        f"{name}.{collection}" for name in names for collection in database[name].list_collection_names()
+    )
     return sorted(SECTION + name for name in found if name not in LEFT_OUT)
 
 
@@ -86,7 +92,9 @@ def records(source: Any) -> Iterator[bytes]:
     keys = sorted((bson.decode(entry.raw)["_id"] for entry in source.find({}, {"_id": 1})), key=_order)
     at, size = 0, 8
     while at < len(keys):
-        found = sorted(source.find({"_id": {"$in": keys[at : at + size]}}), key=lambda record: _order(record["_id"]))
+        found = sorted(
+            source.find({"_id": {"$in": keys[at : at + size]}}), key=lambda record: _order(record["_id"])
+        )
         yield from (record.raw for record in found)
         at += size
         # Files lie in pieces of a megabyte, most records are small: so much at a time as makes a good message.

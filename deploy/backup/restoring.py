@@ -48,9 +48,13 @@ def restore(archive: Path, var: Path, say: Callable[[str], None]) -> Facts:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     lost = datetime.now(UTC) - manifest["cut"]
-    say(f"restored into {var}; counts and Merkle roots of {len(manifest['sections'])} sections are the archive's")
+    say(
+        f"restored into {var}; counts and Merkle roots of {len(manifest['sections'])} sections are the archive's"
+    )
     say(f"RTO {clock.seconds:.0f} s so far (verified and restored; the start of the platform comes on top)")
-    say(f"RPO {str(lost).split('.', maxsplit=1)[0]} (what was done since {manifest['cut']:%Y-%m-%d %H:%M:%S} UTC is not in it)")
+    say(
+        f"RPO {str(lost).split('.', maxsplit=1)[0]} (what was done since {manifest['cut']:%Y-%m-%d %H:%M:%S} UTC is not in it)"
+    )
     return manifest
 
 
@@ -64,7 +68,9 @@ def _fill(reader: Reader, work: Path, manifest: Facts, say: Callable[[str], None
     with free_block() as base:
         # The demonstration's key is removed from a deployment that is none.
         settings = Settings(var=work, base_port=base, demo=(work / "secrets" / "demo-key").is_file())
-        with Deployment(settings, lambda _line: None, which=("mongo", "nats"), with_applications=False) as engines:
+        with Deployment(
+            settings, lambda _line: None, which=("mongo", "nats"), with_applications=False
+        ) as engines:
             if not engines.supervisor.wait_ready(_READY_SECONDS):
                 raise Refusal(f"The engines do not start in {work}; see {settings.logs}.")
             database = records.client(engines.env["TONGBAN_MONGO_URI"])
@@ -118,7 +124,9 @@ def _compare(database: Any, broker: streams.Broker, manifest: Facts) -> None:
 
 
 def _refuse_difference(found: dict[str, Tally], manifest: Facts) -> None:
-    wrong = [section for section, facts in facts_of(found).items() if facts != manifest["sections"].get(section)]
+    wrong = [
+        section for section, facts in facts_of(found).items() if facts != manifest["sections"].get(section)
+    ]
     if wrong:
         raise Refusal(f"After the restore these differ from the archive: {', '.join(wrong)}.")
 

@@ -64,7 +64,9 @@ class Sealer:
 
     def _put(self, flag: bytes, data: bytes) -> None:
         frame = flag + (len(data) + _TAG).to_bytes(4, "big")
-        self._out.write(frame + self._box.encrypt(_nonce(self._number), data, _bound(self._header, self._number, frame)))
+        self._out.write(
+            frame + self._box.encrypt(_nonce(self._number), data, _bound(self._header, self._number, frame))
+        )
         self._number += 1
 
 
@@ -78,7 +80,9 @@ def opened(source: BinaryIO, secret: bytes) -> Iterator[bytes]:
         raise Damaged("This is not an archive of Tongban, or its beginning is damaged.")
     key, check = _derive(secret, header[len(MAGIC) : -_CHECK])
     if not hmac.compare_digest(check, header[-_CHECK:]):
-        raise Damaged("The recovery key is not the one of this archive, or the archive's beginning is damaged.")
+        raise Damaged(
+            "The recovery key is not the one of this archive, or the archive's beginning is damaged."
+        )
     box, number, flag = AESGCM(key), 0, _MORE
     while flag != _LAST:
         frame = source.read(5)

@@ -86,7 +86,9 @@ class Broker:
                 headers = dict(message.headers or {})
                 identity = headers.get("Nats-Msg-Id", "")
                 if not identity or identity not in seen:
-                    yield bson.encode({"subject": message.subject, "headers": headers, "data": message.data or b""})
+                    yield bson.encode(
+                        {"subject": message.subject, "headers": headers, "data": message.data or b""}
+                    )
                 seen.add(identity)
 
     async def _fetch(self, stream: str, sequences: Iterable[int]) -> list[Any]:
@@ -134,7 +136,9 @@ class Broker:
 
         async def publish() -> None:
             send = self._bus.js.publish
-            await asyncio.gather(*(send(one["subject"], one["data"], headers=one["headers"], timeout=30) for one in entries))
+            await asyncio.gather(
+                *(send(one["subject"], one["data"], headers=one["headers"], timeout=30) for one in entries)
+            )
 
         self._run(put() if section.startswith(BUCKET) else publish())
 

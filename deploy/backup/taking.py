@@ -71,7 +71,9 @@ def backup(var: Path, to: Path, also: Path | None, say: Callable[[str], None]) -
         keeping.copy(archive, also)
         say(f"copied to {also}, and compared")
     keeping.note(var, archive, also, cut.time, clock.seconds)
-    say(f"{archive} ({archive.stat().st_size >> 10} KB), of {cut.time:%Y-%m-%d %H:%M:%S} UTC; work paused {cut.pause:.2f} s")
+    say(
+        f"{archive} ({archive.stat().st_size >> 10} KB), of {cut.time:%Y-%m-%d %H:%M:%S} UTC; work paused {cut.pause:.2f} s"
+    )
     return archive
 
 
@@ -149,7 +151,12 @@ def _files(writer: Writer, section: str, base: Path, paths: list[str]) -> None:
 
 def _begin() -> Facts:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {"tongban": project["version"], "nats": versions.NATS, "keycloak": versions.KEYCLOAK, "mongo": versions.MONGO}
+    return {
+        "tongban": project["version"],
+        "nats": versions.NATS,
+        "keycloak": versions.KEYCLOAK,
+        "mongo": versions.MONGO,
+    }
 
 
 def _room(var: Path, to: Path) -> None:

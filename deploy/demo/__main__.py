@@ -44,17 +44,26 @@ def main() -> int:
         people = People(settings())
         ids = save_organisation(people, made)
         say(began, f"{len(made.units)} units, {len(made.people)} people")
-        receivers = [unit.unit for unit in made.units if unit.kind == "organisation" and unit.unit not in ("qzf", "qfb")]
+        receivers = [
+            unit.unit
+            for unit in made.units
+            if unit.kind == "organisation" and unit.unit not in ("qzf", "qfb")
+        ]
         now = datetime.now(UTC)
         story = Story(people, ids, receivers, now - timedelta(weeks=arguments.weeks), now)
-        story.live(arguments.documents, lambda done: say(began, f"{done}/{arguments.documents} documents", same_line=True))
+        story.live(
+            arguments.documents,
+            lambda done: say(began, f"{done}/{arguments.documents} documents", same_line=True),
+        )
         say(began, f"{arguments.documents} documents      ")
         fill_others(story, lambda what: say(began, what))
     except (TongbanError, SettingMissing) as problem:
         print(f"The demonstration could not be loaded: {problem}", file=sys.stderr)
         return 1
     logins = "".join(f"  {name:<14} {what}\n" for name, what in SHOWN)
-    (settings().var / "demo-logins.txt").write_text(f"Demo password for every account: {settings().secret('demo-password')}\n{logins}{SAMPLES}")
+    (settings().var / "demo-logins.txt").write_text(
+        f"Demo password for every account: {settings().secret('demo-password')}\n{logins}{SAMPLES}"
+    )
     say(began, f"done, {people.calls} calls")
     return 0
 
@@ -63,7 +72,9 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
     """Units and people through DirectoryService, 100 at a time; returns username → person."""
     directory = stub("portal", stubs.DirectoryServiceStub)
     for start in range(0, len(made.units), 100):
-        people.call(directory.SaveUnits, pb.SaveUnitsRequest(units=made.units[start : start + 100]), ADMINISTRATOR)
+        people.call(
+            directory.SaveUnits, pb.SaveUnitsRequest(units=made.units[start : start + 100]), ADMINISTRATOR
+        )
     ids: dict[str, str] = {}
     password = settings().secret("demo-password")
     for start in range(0, len(made.people), 100):

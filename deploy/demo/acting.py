@@ -45,18 +45,27 @@ class People:
             return token
         reply = httpx.post(
             f"{self._settings.realm_url}/protocol/openid-connect/token",
-            data={"grant_type": "password", "username": username, "password": self._password, "scope": "openid"},
+            data={
+                "grant_type": "password",
+                "username": username,
+                "password": self._password,
+                "scope": "openid",
+            },
             auth=self._client,
             timeout=20,
         )
         if reply.status_code != 200:
-            raise Unavailable("NO_TOKEN", f"{username} 无法登录演示系统。", f"No token for {username}: {reply.text[:200]}")
+            raise Unavailable(
+                "NO_TOKEN", f"{username} 无法登录演示系统。", f"No token for {username}: {reply.text[:200]}"
+            )
         token = reply.json()["access_token"]
         with self._lock:
             self._tokens[username] = (time.monotonic() + RENEW, token)
         return token
 
-    def call(self, method: Callable[..., Any], request: Any, username: str, at: datetime | None = None) -> Any:
+    def call(
+        self, method: Callable[..., Any], request: Any, username: str, at: datetime | None = None
+    ) -> Any:
         """One call as `username`; a missing request_id is filled in. Retries while a service is still starting."""
         if "request_id" in request.DESCRIPTOR.fields_by_name and not request.request_id:
             request.request_id = uuid.uuid4().hex

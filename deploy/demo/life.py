@@ -49,17 +49,30 @@ class Story:
         office = number % 4 != 3
         dice = random.Random(number)  # noqa: S311 - a story, not a secret
         clock = Clock(dice, born, self.end)
-        drafter, reviewer, leader = ("qfb.mishu1", "qfb.mishu", self._leader(dice)) if office else ("fgw.wenshu", "fgw.zonghe", "fgw.juzhang")
+        drafter, reviewer, leader = (
+            ("qfb.mishu1", "qfb.mishu", self._leader(dice))
+            if office
+            else ("fgw.wenshu", "fgw.zonghe", "fgw.juzhang")
+        )
         registrar = "qfb.wenshu" if office else "fgw.wenshu"
-        units = dice.sample([unit for unit in self.units if office or unit != "fgw"], min(len(self.units) - 1, dice.randint(3, 6)))
+        units = dice.sample(
+            [unit for unit in self.units if office or unit != "fgw"],
+            min(len(self.units) - 1, dice.randint(3, 6)),
+        )
         elements = pb.Elements(
             genre="通知", title=title, body=texts.BODY.format(subject=subject, purpose=purpose), addressees=units[:-1],
             copies=units[-1:], urgency=dice.choice(["", "", "", "加急", "特急"]), reply_required=dice.random() < 0.6,
         )  # fmt: skip
         if elements.reply_required:
-            by = (born + timedelta(days=dice.choice([5, 7, 10]))).astimezone(CHINA).replace(hour=18, minute=0, second=0, microsecond=0)
+            by = (
+                (born + timedelta(days=dice.choice([5, 7, 10])))
+                .astimezone(CHINA)
+                .replace(hour=18, minute=0, second=0, microsecond=0)
+            )
             elements.reply_by.FromDatetime(by.astimezone(UTC).replace(tzinfo=None))
-        made = self._do(self.documents.CreateDocument, pb.CreateDocumentRequest(elements=elements), drafter, clock.now)
+        made = self._do(
+            self.documents.CreateDocument, pb.CreateDocumentRequest(elements=elements), drafter, clock.now
+        )
         key = made.document
         if not clock.later(1, 5):
             return
@@ -76,7 +89,9 @@ class Story:
             self._do(method, pb.StepRequest(document=key, opinion=dice.choice(words)), who, clock.now)
         if not clock.later(1, 6):
             return
-        self._do(self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), registrar, clock.now)
+        self._do(
+            self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), registrar, clock.now
+        )
         jobs = [
             self._pool.submit(
                 self._unit, f"{key}|{unit}", unit, registrar,
@@ -90,11 +105,18 @@ class Story:
 
     def _unit(self, key: str, unit: str, registrar: str, clock: Clock, *, reply: bool) -> None:
         clerk = f"{unit}.wenshu"
-        self.people.until(10, lambda: self._do(self.deliveries.GetDelivery, pb.GetDeliveryRequest(delivery=key), clerk, clock.now))
+        self.people.until(
+            10,
+            lambda: self._do(
+                self.deliveries.GetDelivery, pb.GetDeliveryRequest(delivery=key), clerk, clock.now
+            ),
+        )
         luck = clock.dice.random()
         if not clock.later(1, 30):
             if luck < 0.3:
-                self._step(self.deliveries.UrgeDelivery, key, registrar, clock, clock.dice.choice(texts.URGES))
+                self._step(
+                    self.deliveries.UrgeDelivery, key, registrar, clock, clock.dice.choice(texts.URGES)
+                )
             return
         if luck < 0.04:
             self._step(self.deliveries.ReturnToSender, key, clerk, clock, clock.dice.choice(texts.RETURNS))
@@ -104,7 +126,9 @@ class Story:
             if not clock.later(0.2, 4):
                 return
         handlers = [part for part in (f"{unit}-zonghe", f"{unit}-yewu") if part.replace("-", ".") in self.ids]
-        chief = next(name for name in (f"{unit}.juzhang", f"{unit}.fuzeren", f"{unit}.zhuren") if name in self.ids)
+        chief = next(
+            name for name in (f"{unit}.juzhang", f"{unit}.fuzeren", f"{unit}.zhuren") if name in self.ids
+        )
         self._do(
             self.deliveries.PassOn,
             pb.PassOnRequest(delivery=key, handlers=handlers, readers=[self.ids[chief]], proposal=clock.dice.choice(texts.PROPOSALS)),
@@ -113,9 +137,17 @@ class Story:
         for part in handlers:
             if not clock.later(4, 40):
                 return
-            self._step(self.deliveries.Handle, key, part.replace("-", "."), clock, clock.dice.choice(texts.RESULTS))
+            self._step(
+                self.deliveries.Handle, key, part.replace("-", "."), clock, clock.dice.choice(texts.RESULTS)
+            )
         if clock.later(0.5, 8):
-            self._step(self.deliveries.MarkRead, key, chief, clock, clock.dice.choice(["已阅。", "已阅，请认真落实。"]))
+            self._step(
+                self.deliveries.MarkRead,
+                key,
+                chief,
+                clock,
+                clock.dice.choice(["已阅。", "已阅，请认真落实。"]),
+            )
         else:
             return
         if reply and clock.later(1, 20):

@@ -37,8 +37,61 @@ OUTSIDE = [
     ("dyz", "第一中学", "institution"), ("dez", "第二中学", "institution"), ("zyx", "职业技术学校", "institution"),
     ("tsg", "图书馆", "institution"), ("kfq", "经济开发区管理委员会", "institution"), ("swj2", "税务局", "vertical"),
 ]  # fmt: skip
-SURNAMES = list("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许邓韩冯曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤")
-GIVEN = ["建国", "志强", "文静", "晓明", "海燕", "丽华", "国平", "永红", "立新", "春梅", "伟东", "秀英", "少华", "明远", "思源", "雅琴", "振宇", "佳怡", "德胜", "玉兰", "家豪", "婉婷", "子涵", "光辉", "慧敏", "一鸣", "俊杰", "雪梅", "长青", "淑珍", "卫东", "晨曦", "正阳", "若兰", "鹏程", "秋月", "世杰", "红霞", "云飞", "静怡", "景行", "怀民", "素芬", "向前", "亚男", "承志", "小军", "欣然", "克勤", "月娥"]
+SURNAMES = list(
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许邓韩冯曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
+)
+GIVEN = [
+    "建国",
+    "志强",
+    "文静",
+    "晓明",
+    "海燕",
+    "丽华",
+    "国平",
+    "永红",
+    "立新",
+    "春梅",
+    "伟东",
+    "秀英",
+    "少华",
+    "明远",
+    "思源",
+    "雅琴",
+    "振宇",
+    "佳怡",
+    "德胜",
+    "玉兰",
+    "家豪",
+    "婉婷",
+    "子涵",
+    "光辉",
+    "慧敏",
+    "一鸣",
+    "俊杰",
+    "雪梅",
+    "长青",
+    "淑珍",
+    "卫东",
+    "晨曦",
+    "正阳",
+    "若兰",
+    "鹏程",
+    "秋月",
+    "世杰",
+    "红霞",
+    "云飞",
+    "静怡",
+    "景行",
+    "怀民",
+    "素芬",
+    "向前",
+    "亚男",
+    "承志",
+    "小军",
+    "欣然",
+    "克勤",
+    "月娥",
+]
 
 
 @dataclass(frozen=True)
@@ -71,7 +124,11 @@ def district(size: Size) -> District:
         maker.person(f"qzf.{'quzhang' if number == 1 else f'fuquzhang{number - 1}'}", title, ["qzf:leader"])
     _office(maker)
     for unit, name, code in DEPARTMENTS[: size.departments]:
-        full = f"{DISTRICT}{name}" if not name.endswith("分局") else f"市{name.removesuffix('分局')}局{DISTRICT[:-1]}分局"
+        full = (
+            f"{DISTRICT}{name}"
+            if not name.endswith("分局")
+            else f"市{name.removesuffix('分局')}局{DISTRICT[:-1]}分局"
+        )
         maker.organisation(unit, full, _short(name), "department", code, "qzf")
         _bureau(maker, unit, size.staff)
     for unit, name, category in OUTSIDE[: size.outside]:
@@ -84,7 +141,12 @@ def _office(maker: _Maker) -> None:
     maker.organisation("qfb", f"{DISTRICT}人民政府办公室", "区政府办", "office", "云政办发", "qzf")
     maker.person("qfb.zhuren", "主任", ["qfb:leader"])
     maker.person("qfb.fuzhuren", "副主任", ["qfb:leader"])
-    for unit, name in (("qfb-mishu", "秘书科"), ("qfb-ducha", "督查室"), ("qfb-zonghe", "综合科"), ("qfb-xinxi", "信息科")):
+    for unit, name in (
+        ("qfb-mishu", "秘书科"),
+        ("qfb-ducha", "督查室"),
+        ("qfb-zonghe", "综合科"),
+        ("qfb-xinxi", "信息科"),
+    ):
         maker.division(unit, name, "qfb")
     maker.person("qfb.wenshu", "文书", ["qfb-mishu:member", "qfb:registrar"])
     maker.person("qfb.mishu", "秘书科科长", ["qfb-mishu:head"])
@@ -145,7 +207,13 @@ class _Maker:
 
     def person(self, username: str, title: str, posts: list[str]) -> None:
         self.people.append(
-            pb.Person(username=username, name=next(self._names), title=title, posts=posts, order=len(self.people) + 1)
+            pb.Person(
+                username=username,
+                name=next(self._names),
+                title=title,
+                posts=posts,
+                order=len(self.people) + 1,
+            )
         )
 
 

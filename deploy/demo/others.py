@@ -42,17 +42,24 @@ def give_tasks(story: Story) -> None:
         made = story.people.call(service.CreateTask, wish, "qfb.zhuren", min(at, story.end))
         if number == 0:
             done = tasks.CompleteTaskRequest(task=made.task, result="已整理完毕，请审阅。")
-            story.people.call(service.CompleteTask, done, who, min(working(at + timedelta(hours=20)), story.end))
+            story.people.call(
+                service.CompleteTask, done, who, min(working(at + timedelta(hours=20)), story.end)
+            )
 
 
 def call_meetings(story: Story) -> None:
     """Rooms, and meetings in the coming days to which some units have answered."""
     service = stub("meetings", meetings_pb2_grpc.MeetingServiceStub)
     for key, name, capacity in texts.ROOMS:
-        room = meetings.Room(room=key, name=name, unit="qfb", location="区政府机关大院", capacity=capacity, shared=True)
+        room = meetings.Room(
+            room=key, name=name, unit="qfb", location="区政府机关大院", capacity=capacity, shared=True
+        )
         story.people.call(service.SaveRoom, meetings.SaveRoomRequest(room=room), "qfb.wenshu")
     for number, title in enumerate(texts.MEETINGS):
-        start = working(story.end.astimezone(CHINA).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=number + 1))
+        start = working(
+            story.end.astimezone(CHINA).replace(hour=9, minute=0, second=0, microsecond=0)
+            + timedelta(days=number + 1)
+        )
         start += timedelta(hours=number)
         units = story.units[number % 3 : number % 3 + 4]
         wish = meetings.CallMeetingRequest(
@@ -82,7 +89,9 @@ def state_accounts(story: Story) -> None:
 
 
 def _chief(story: Story, unit: str) -> str:
-    return next(name for name in (f"{unit}.juzhang", f"{unit}.fuzeren", f"{unit}.zhuren") if name in story.ids)
+    return next(
+        name for name in (f"{unit}.juzhang", f"{unit}.fuzeren", f"{unit}.zhuren") if name in story.ids
+    )
 
 
 def _naive(moment: datetime) -> datetime:

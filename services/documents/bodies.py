@@ -22,14 +22,18 @@ def text_of_file(name: str, content: bytes) -> Reading:
     if ending == "docx":
         return read_docx(content)
     if ending not in ("md", "markdown", "txt"):
-        raise UnreadableTextError("BODY_KIND", "正文只能取自 .docx、.md 或 .txt 文件。", "Only .docx, .md and .txt can be read.")
+        raise UnreadableTextError(
+            "BODY_KIND", "正文只能取自 .docx、.md 或 .txt 文件。", "Only .docx, .md and .txt can be read."
+        )
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
         return read_text(text) if ending == "txt" else read_markdown(text)
-    raise UnreadableTextError("BODY_ENCODING", "文件不是 UTF-8 或 GB18030 编码的文本。", "The text is neither UTF-8 nor GB18030.")
+    raise UnreadableTextError(
+        "BODY_ENCODING", "文件不是 UTF-8 或 GB18030 编码的文本。", "The text is neither UTF-8 nor GB18030."
+    )
 
 
 def text_of(blocks: tuple[Block, ...]) -> str:
@@ -56,7 +60,9 @@ def blocks_of(text: str) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for table, lines in groupby(text.split("\n"), key=_is_row):
         if table:
-            blocks.append(Table(tuple(tuple(cell.strip() for cell in line.strip()[1:-1].split("|")) for line in lines)))
+            blocks.append(
+                Table(tuple(tuple(cell.strip() for cell in line.strip()[1:-1].split("|")) for line in lines))
+            )
         else:
             blocks += read_text("\n".join(lines)).blocks
     return tuple(blocks)

@@ -21,7 +21,9 @@ from services.documents.repository import Desk
 _log = log.get(__name__)
 
 
-def create_document(desk: Desk, principal: Principal, request: Request, elements: Elements, unit: str) -> Document:
+def create_document(
+    desk: Desk, principal: Principal, request: Request, elements: Elements, unit: str
+) -> Document:
     """起草: a new draft of the caller's."""
     drafting = unit or principal.unit
     if drafting not in principal.units:
@@ -29,7 +31,11 @@ def create_document(desk: Desk, principal: Principal, request: Request, elements
     issuing = desk.directory.organisation(drafting)
     found = desk.directory.unit(issuing)
     if found is None or not found.organ_code:
-        raise wrong_state("本单位尚未设置机关代字，不能发文，请联系系统管理员。", "UNIT_CANNOT_ISSUE", "The unit has no organ code.")
+        raise wrong_state(
+            "本单位尚未设置机关代字，不能发文，请联系系统管理员。",
+            "UNIT_CANNOT_ISSUE",
+            "The unit has no organ code.",
+        )
     _check(desk, elements)
     now = clock.now()
     document = Document(
@@ -40,15 +46,25 @@ def create_document(desk: Desk, principal: Principal, request: Request, elements
     return _saved(desk, desk.documents.add(document, request))
 
 
-def update_document(desk: Desk, principal: Principal, request: Request, key: str, elements: Elements) -> Document:
+def update_document(
+    desk: Desk, principal: Principal, request: Request, key: str, elements: Elements
+) -> Document:
     """Change a draft."""
     access_document(desk, principal, key)
     _check(desk, elements)
-    return _changed(desk, key, request, lambda document: document.edit(principal, elements, desk.highest_level))
+    return _changed(
+        desk, key, request, lambda document: document.edit(principal, elements, desk.highest_level)
+    )
 
 
 def attach_file(
-    desk: Desk, principal: Principal, request: Request, key: str, name: str, media_type: str, parts: Iterable[bytes]
+    desk: Desk,
+    principal: Principal,
+    request: Request,
+    key: str,
+    name: str,
+    media_type: str,
+    parts: Iterable[bytes],
 ) -> Document:
     """Add a file to a draft. Rights are checked before a byte is kept."""
     document = access_document(desk, principal, key)
@@ -66,7 +82,13 @@ def remove_file(desk: Desk, principal: Principal, request: Request, key: str, di
 
 
 def submit_document(
-    desk: Desk, principal: Principal, request: Request, key: str, reviewers: list[str], leader: str, opinion: str
+    desk: Desk,
+    principal: Principal,
+    request: Request,
+    key: str,
+    reviewers: list[str],
+    leader: str,
+    opinion: str,
 ) -> Document:
     """送审: a preview of the page is printed first, so that everybody reads what will be issued."""
     document = access_document(desk, principal, key)
@@ -76,7 +98,9 @@ def submit_document(
     document.elements.complete()
     preview = print_document(desk, document, "")
     now = clock.now()
-    return _changed(desk, key, request, lambda fresh: fresh.submit(principal, reviewers, leader, preview, opinion, now))
+    return _changed(
+        desk, key, request, lambda fresh: fresh.submit(principal, reviewers, leader, preview, opinion, now)
+    )
 
 
 def review_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
@@ -117,7 +141,9 @@ def number_document(desk: Desk, key: str) -> Document:
         raise Exists("NUMBER_TAKEN", f"文号 {number} 已被占用。", "The number is taken.")
     printed = print_document(desk, document, number)
     at = clock.now()
-    return desk.documents.change(key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at))
+    return desk.documents.change(
+        key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at)
+    )
 
 
 def give(desk: Desk, series: str, holder: str) -> int:
@@ -128,10 +154,14 @@ def give(desk: Desk, series: str, holder: str) -> int:
         except Exists:
             _log.info("series begun by another", series=series)
     # What counts is what was saved: a lost race may have tried another number first.
-    return desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder)).given[holder]
+    return desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder)).given[
+        holder
+    ]
 
 
-def dispatch_document(desk: Desk, principal: Principal, request: Request, key: str, further: list[str]) -> Document:
+def dispatch_document(
+    desk: Desk, principal: Principal, request: Request, key: str, further: list[str]
+) -> Document:
     """核发 to the addressees, the copies and further units."""
     access_document(desk, principal, key)
     known_units(desk, further, "units")
@@ -145,7 +175,10 @@ def conclude_document(desk: Desk, principal: Principal, request: Request, key: s
         raise forbidden("只有发文单位的文书可以办结。")
     actor = Actor.of(principal, document.issuing_unit)
     return _changed(
-        desk, key, request, lambda fresh: fresh.conclude(actor, units_course(desk, fresh), reason, clock.now())
+        desk,
+        key,
+        request,
+        lambda fresh: fresh.conclude(actor, units_course(desk, fresh), reason, clock.now()),
     )
 
 
@@ -170,9 +203,22 @@ def units_course(desk: Desk, document: Document) -> list[Entry]:
     lines: list[Entry] = []
     for delivery in deliveries_of(desk, document):
         for entry in delivery.course:
-            shown = entry.opinion if entry.action in ("答复", "退回来文单位", "催办", "重新发送", "同意退文") else ""
+            shown = (
+                entry.opinion
+                if entry.action in ("答复", "退回来文单位", "催办", "重新发送", "同意退文")
+                else ""
+            )
             if entry.action != "来文":
-                lines.append(Entry(entry.time, entry.person, entry.unit or delivery.unit, entry.action, shown, entry.outcome))
+                lines.append(
+                    Entry(
+                        entry.time,
+                        entry.person,
+                        entry.unit or delivery.unit,
+                        entry.action,
+                        shown,
+                        entry.outcome,
+                    )
+                )
     return lines
 
 

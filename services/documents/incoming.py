@@ -47,7 +47,13 @@ def register(desk: Desk, principal: Principal, request: Request, key: str) -> De
 
 def return_to_sender(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Delivery:
     """退回来文单位."""
-    return _step(desk, principal, request, key, lambda delivery: delivery.return_to_sender(principal, reason, clock.now()))
+    return _step(
+        desk,
+        principal,
+        request,
+        key,
+        lambda delivery: delivery.return_to_sender(principal, reason, clock.now()),
+    )
 
 
 def pass_on(
@@ -66,25 +72,43 @@ def pass_on(
 
 def handle(desk: Desk, principal: Principal, request: Request, key: str, item: str, opinion: str) -> Delivery:
     """办理完毕."""
-    return _step(desk, principal, request, key, lambda delivery: delivery.handle(principal, opinion, item, clock.now()))
-
-
-def forward(desk: Desk, principal: Principal, request: Request, key: str, item: str, to: str, opinion: str) -> Delivery:
-    """转办."""
-    holder = holder_in(desk, access_delivery(desk, principal, key).unit, to, "to")
     return _step(
-        desk, principal, request, key, lambda delivery: delivery.forward(principal, holder, opinion, item, clock.now())
+        desk, principal, request, key, lambda delivery: delivery.handle(principal, opinion, item, clock.now())
     )
 
 
-def send_back(desk: Desk, principal: Principal, request: Request, key: str, item: str, reason: str) -> Delivery:
+def forward(
+    desk: Desk, principal: Principal, request: Request, key: str, item: str, to: str, opinion: str
+) -> Delivery:
+    """转办."""
+    holder = holder_in(desk, access_delivery(desk, principal, key).unit, to, "to")
+    return _step(
+        desk,
+        principal,
+        request,
+        key,
+        lambda delivery: delivery.forward(principal, holder, opinion, item, clock.now()),
+    )
+
+
+def send_back(
+    desk: Desk, principal: Principal, request: Request, key: str, item: str, reason: str
+) -> Delivery:
     """退回文书."""
-    return _step(desk, principal, request, key, lambda delivery: delivery.send_back(principal, reason, item, clock.now()))
+    return _step(
+        desk,
+        principal,
+        request,
+        key,
+        lambda delivery: delivery.send_back(principal, reason, item, clock.now()),
+    )
 
 
 def mark_read(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Delivery:
     """阅知."""
-    return _step(desk, principal, request, key, lambda delivery: delivery.mark_read(principal, opinion, clock.now()))
+    return _step(
+        desk, principal, request, key, lambda delivery: delivery.mark_read(principal, opinion, clock.now())
+    )
 
 
 def answer(desk: Desk, principal: Principal, request: Request, key: str, text: str) -> Delivery:
@@ -93,7 +117,13 @@ def answer(desk: Desk, principal: Principal, request: Request, key: str, text: s
 
 
 def attach_to_answer(
-    desk: Desk, principal: Principal, request: Request, key: str, name: str, media_type: str, parts: Iterable[bytes]
+    desk: Desk,
+    principal: Principal,
+    request: Request,
+    key: str,
+    name: str,
+    media_type: str,
+    parts: Iterable[bytes],
 ) -> Delivery:
     """Add a file to the answer that is being prepared. Rights are checked before a byte is kept."""
     delivery = access_delivery(desk, principal, key)
@@ -106,25 +136,37 @@ def attach_to_answer(
 
 def conclude_delivery(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Delivery:
     """办结."""
-    return _step(desk, principal, request, key, lambda delivery: delivery.conclude(principal, opinion, clock.now()))
+    return _step(
+        desk, principal, request, key, lambda delivery: delivery.conclude(principal, opinion, clock.now())
+    )
 
 
 def urge_delivery(desk: Desk, principal: Principal, request: Request, key: str, message: str) -> Delivery:
     """催办 by the issuing office."""
     return _issuer_step(
-        desk, principal, request, key, lambda delivery: delivery.urge(principal, message, request.key, clock.now())
+        desk,
+        principal,
+        request,
+        key,
+        lambda delivery: delivery.urge(principal, message, request.key, clock.now()),
     )
 
 
 def resend(desk: Desk, principal: Principal, request: Request, key: str, message: str) -> Delivery:
     """重新发送 after a return."""
-    return _issuer_step(desk, principal, request, key, lambda delivery: delivery.resend(principal, message, clock.now()))
+    return _issuer_step(
+        desk, principal, request, key, lambda delivery: delivery.resend(principal, message, clock.now())
+    )
 
 
 def accept_return(desk: Desk, principal: Principal, request: Request, key: str, message: str) -> Delivery:
     """同意退文."""
     return _issuer_step(
-        desk, principal, request, key, lambda delivery: delivery.accept_return(principal, message, clock.now())
+        desk,
+        principal,
+        request,
+        key,
+        lambda delivery: delivery.accept_return(principal, message, clock.now()),
     )
 
 

@@ -39,7 +39,9 @@ class Desk:
 
 def repositories(parts: Parts) -> dict[str, Repository[Any]]:
     """The repositories by name, as the relay and the index need them."""
-    documents: Repository[Document] = parts.repository(Document, "documents", to_wire=wire.document_to_wire, what="公文")
+    documents: Repository[Document] = parts.repository(
+        Document, "documents", to_wire=wire.document_to_wire, what="公文"
+    )
 
     def delivery_to_wire(delivery: Delivery, event: Any) -> Any:
         return wire.delivery_to_wire(delivery, event, documents.get)

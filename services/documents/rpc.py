@@ -87,9 +87,13 @@ class Documents(stubs.DocumentServiceServicer):
         try:
             reading = bodies.text_of_file(request.name, request.content)
         except PrintingError as problem:
-            raise InvalidInput("UNREADABLE_BODY", problem.zh, problem.en, {"body_file": problem.zh}) from problem
+            raise InvalidInput(
+                "UNREADABLE_BODY", problem.zh, problem.en, {"body_file": problem.zh}
+            ) from problem
         left_out = [f"{kind}未能读入，请作为附件添加。" for kind in reading.left_out]
-        return pb.ReadBodyResponse(body=bodies.text_of(reading.blocks), title=reading.title, warnings=left_out)
+        return pb.ReadBodyResponse(
+            body=bodies.text_of(reading.blocks), title=reading.title, warnings=left_out
+        )
 
     def AttachFile(self, messages: Iterator[pb.AttachFileRequest], _: Any) -> pb.Document:
         """Attach to a draft, or to the answer that a unit prepares (then an empty document is returned)."""
@@ -149,7 +153,9 @@ class Documents(stubs.DocumentServiceServicer):
     def DispatchDocument(self, request: pb.DispatchDocumentRequest, _: Any) -> pb.Document:
         """核发."""
         return self._view(
-            commands.dispatch_document(self._desk, caller(), request_of(request), request.document, list(request.units))
+            commands.dispatch_document(
+                self._desk, caller(), request_of(request), request.document, list(request.units)
+            )
         )
 
     def FindByCode(self, request: pb.FindByCodeRequest, _: Any) -> pb.FindByCodeResponse:
@@ -157,7 +163,9 @@ class Documents(stubs.DocumentServiceServicer):
         try:
             found = scan.find_in_image(request.picture)
         except PrintingError as problem:
-            raise InvalidInput("UNREADABLE_PICTURE", problem.zh, problem.en, {"picture": problem.zh}) from problem
+            raise InvalidInput(
+                "UNREADABLE_PICTURE", problem.zh, problem.en, {"picture": problem.zh}
+            ) from problem
         if found is None:
             raise invalid(picture="图片中没有识别到公文二维码，请正对条码、补足光线后重拍。")
         claim = self._desk.numbers.get(found.document_number)
@@ -179,7 +187,9 @@ class Documents(stubs.DocumentServiceServicer):
         raise not_found("公文")
 
     def _step(self, command: Any, request: pb.StepRequest) -> pb.Document:
-        return self._view(command(self._desk, caller(), request_of(request), request.document, request.opinion))
+        return self._view(
+            command(self._desk, caller(), request_of(request), request.document, request.opinion)
+        )
 
 
 class Deliveries(stubs.DeliveryServiceServicer):
@@ -226,7 +236,13 @@ class Deliveries(stubs.DeliveryServiceServicer):
         """转办."""
         return self._view(
             incoming.forward(
-                self._desk, caller(), request_of(request), request.delivery, request.item, request.to, request.opinion
+                self._desk,
+                caller(),
+                request_of(request),
+                request.delivery,
+                request.item,
+                request.to,
+                request.opinion,
             )
         )
 
@@ -288,7 +304,9 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
         ),
         principal,
     )  # fmt: skip
-    answer = pb.ListResponse(next_page_token=page.next, total=page.total, states=dict(page.facets.get("state", [])))
+    answer = pb.ListResponse(
+        next_page_token=page.next, total=page.total, states=dict(page.facets.get("state", []))
+    )
     for hit in page.hits:
         row = dict(hit.stored["row"])
         time = stamp(moment(row.pop("time")))

@@ -54,7 +54,9 @@ def delivery_to_wire(delivery: Delivery, event: Any, document_of: Callable[[str]
             )  # fmt: skip
         case incoming.Filed():
             document = document_of(delivery.document)
-            own = _concluded(document, delivery.id, delivery.readers(), delivery.course, delivery.revision + 1)
+            own = _concluded(
+                document, delivery.id, delivery.readers(), delivery.course, delivery.revision + 1
+            )
             own.files.extend(_files(delivery.answer_files))
             own.concluded_at.CopyFrom(stamp(delivery.concluded_at) or Timestamp())
             return own
@@ -78,11 +80,19 @@ def _obligation(
             )  # fmt: skip
         case course.Reassigned(item, sequence, holder, by, at):
             return obligation_events.ObligationReassigned(
-                obligation=obligation_id(matter.id, item.id), sequence=sequence, holder=holder, by=by, at=stamp(at)
+                obligation=obligation_id(matter.id, item.id),
+                sequence=sequence,
+                holder=holder,
+                by=by,
+                at=stamp(at),
             )
         case course.Closed(item, sequence, outcome, by, at):
             return obligation_events.ObligationClosed(
-                obligation=obligation_id(matter.id, item), sequence=sequence, outcome=outcome, by=by, at=stamp(at)
+                obligation=obligation_id(matter.id, item),
+                sequence=sequence,
+                outcome=outcome,
+                by=by,
+                at=stamp(at),
             )
         case course.Urged(item, urging, by, message, at):
             return obligation_events.ObligationUrged(
@@ -101,7 +111,9 @@ def entry_to_wire(entry: course.Entry) -> document_events.CourseEntry:
 
 def _files(files: list[outgoing.FileRef]) -> list[document_events.ArchivedFile]:
     return [
-        document_events.ArchivedFile(name=file.name, media_type=file.media_type, digest=file.digest, size=file.size)
+        document_events.ArchivedFile(
+            name=file.name, media_type=file.media_type, digest=file.digest, size=file.size
+        )
         for file in files
     ]
 

@@ -18,7 +18,9 @@ of = partial(records, obligation_event=events.obligation_event, task_event=event
 
 def add(parts: Parts, server: object) -> None:
     """The servicers of `serve`."""
-    tasks_pb2_grpc.add_TaskServiceServicer_to_server(TaskService(of(parts), registry(parts), parts.directory), server)
+    tasks_pb2_grpc.add_TaskServiceServicer_to_server(
+        TaskService(of(parts), registry(parts), parts.directory), server
+    )
 
 
 def ledger(parts: Parts) -> Ledger:
@@ -28,7 +30,12 @@ def ledger(parts: Parts) -> Ledger:
 
 
 SERVICE = Service(
-    "tasks", WHO, add, lambda parts: of(parts).by_name(), lambda parts: events.consumers(ledger(parts)), registry
+    "tasks",
+    WHO,
+    add,
+    lambda parts: of(parts).by_name(),
+    lambda parts: events.consumers(ledger(parts)),
+    registry,
 )
 
 if __name__ == "__main__":

@@ -64,12 +64,17 @@ def enter(browser: Browser, platform: Platform) -> Iterator[Enter]:
     complaints: list[str] = []
 
     def log_in(username: str, size: dict[str, int] = DESK) -> Page:
-        context = browser.new_context(ignore_https_errors=True, viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai")
+        context = browser.new_context(
+            ignore_https_errors=True, viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai"
+        )
         contexts.append((username, context))
         context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"{username}: {error}"))
-        page.on("response", lambda reply: complaints.append(f"{reply.status} {reply.url}") if reply.status >= 500 else None)
+        page.on(
+            "response",
+            lambda reply: complaints.append(f"{reply.status} {reply.url}") if reply.status >= 500 else None,
+        )
         page.goto(platform.url + "/")
         page.fill("#username", username)
         page.fill("#password", platform.password)
@@ -95,7 +100,9 @@ def picture(page: Page, name: str) -> None:
 
 def fits(page: Page) -> None:
     """Nothing is wider than the screen."""
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), page.url
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (
+        page.url
+    )
 
 
 def pick(page: Page, field: str, words: str, shown: str = "") -> None:
@@ -103,5 +110,7 @@ def pick(page: Page, field: str, words: str, shown: str = "") -> None:
     box = page.locator(f'[data-picker][data-name="{field}"] input[role="combobox"]:visible').first
     box.click()
     box.fill(words)
-    page.locator(f'[data-picker][data-name="{field}"] [role="option"]').filter(has_text=shown or words).first.click()
+    page.locator(f'[data-picker][data-name="{field}"] [role="option"]').filter(
+        has_text=shown or words
+    ).first.click()
     box.press("Escape")

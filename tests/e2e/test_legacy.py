@@ -23,7 +23,9 @@ def legacy(platform: Platform, host: str) -> re.Pattern[str]:
     return re.compile(re.escape(f"https://{host}.{platform.env['TONGBAN_APPS_DOMAIN']}/"))
 
 
-def test_a_form_login_and_a_header_site_open_with_one_click_and_close_with_the_log_out(enter: Enter, platform: Platform) -> None:
+def test_a_form_login_and_a_header_site_open_with_one_click_and_close_with_the_log_out(
+    enter: Enter, platform: Platform
+) -> None:
     page = enter("czj.juzhang")
     # The first time, the person states the account in the old system once.
     tile(page, platform, "公文档案查询")

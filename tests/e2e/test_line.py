@@ -16,7 +16,13 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import DESK, PHONE, Enter, Platform, fits, pick, picture
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
-BODY = ["为做好城区冬季供暖工作，现就有关事项通知如下：", "一、压实责任", "（一）各单位主要负责人负总责。", "二、按时报送", "请于本月底前报送落实情况。"]
+BODY = [
+    "为做好城区冬季供暖工作，现就有关事项通知如下：",
+    "一、压实责任",
+    "（一）各单位主要负责人负总责。",
+    "二、按时报送",
+    "请于本月底前报送落实情况。",
+]
 
 
 def manuscript(folder: Path) -> Path:
@@ -54,7 +60,12 @@ def test_one_document_from_draft_to_filing(enter: Enter, platform: Platform, tmp
     picture(clerk, "home")
 
     # Each of the four services opens with one click and no second login.
-    for name, path in (("公文", "/documents/"), ("会议", "/meetings/"), ("任务", "/tasks/"), ("知识", "/knowledge/")):
+    for name, path in (
+        ("公文", "/documents/"),
+        ("会议", "/meetings/"),
+        ("任务", "/tasks/"),
+        ("知识", "/knowledge/"),
+    ):
         clerk.goto(platform.url + "/")
         clerk.locator(f'nav a[href="{path}"]:visible').first.click()
         clerk.wait_for_url(re.compile(re.escape(platform.url + path)))
@@ -82,7 +93,9 @@ def test_one_document_from_draft_to_filing(enter: Enter, platform: Platform, tmp
     expect(leader.get_by_text(re.compile(r"云政办发〔\d{4}〕\d+号")).first).to_be_visible()
 
     # Three clerks sit before their home pages while the office dispatches.
-    clerks = {unit: enter(f"{unit}.wenshu", PHONE if unit == "wjj" else DESK) for unit in ("fgw", "czj", "wjj")}
+    clerks = {
+        unit: enter(f"{unit}.wenshu", PHONE if unit == "wjj" else DESK) for unit in ("fgw", "czj", "wjj")
+    }
     for page in clerks.values():
         page.locator("#todo-list:not(:has(.portal-loading))").wait_for()
     clerk.goto(platform.url + link)
@@ -221,11 +234,18 @@ def found_by_picture(office: Page, unit: Page, platform: Platform, title: str) -
     href = office.get_by_role("link", name="下载 PDF").get_attribute("href")
     pdf = pypdfium2.PdfDocument(office.request.get(platform.url + str(href)).body())
     image = io.BytesIO()
-    pdf[len(pdf) - 1].render(scale=200 / 72).to_pil().convert("L").rotate(1.5, fillcolor=255).save(image, "JPEG", quality=70)
-    pdf[0].render(scale=100 / 72).to_pil().save(Path(__file__).parents[2] / "docs" / "pictures" / "printed.png")
+    pdf[len(pdf) - 1].render(scale=200 / 72).to_pil().convert("L").rotate(1.5, fillcolor=255).save(
+        image, "JPEG", quality=70
+    )
+    pdf[0].render(scale=100 / 72).to_pil().save(
+        Path(__file__).parents[2] / "docs" / "pictures" / "printed.png"
+    )
     for page in (office, unit):
         go(page, platform, "/documents/code")
-        page.set_input_files('input[name="picture"]', {"name": "照片.jpg", "mimeType": "image/jpeg", "buffer": image.getvalue()})
+        page.set_input_files(
+            'input[name="picture"]',
+            {"name": "照片.jpg", "mimeType": "image/jpeg", "buffer": image.getvalue()},
+        )
         press(page, "查找公文")
         expect(page.get_by_role("heading", name=title)).to_be_visible()
     assert "/documents/incoming/" in unit.url

@@ -17,7 +17,9 @@ def nightly(days):
 def test_seven_daily_four_weekly_six_monthly_are_kept():
     names = nightly(400)
     kept = sorted(set(names) - set(keeping.surplus(names)), reverse=True)
-    days = [(NOW - datetime.strptime(one, "tongban-%Y%m%dT%H%M%SZ.tbk").replace(tzinfo=UTC)).days for one in kept]
+    days = [
+        (NOW - datetime.strptime(one, "tongban-%Y%m%dT%H%M%SZ.tbk").replace(tzinfo=UTC)).days for one in kept
+    ]
     assert days[:7] == [0, 1, 2, 3, 4, 5, 6]
     # Weeks end on Sunday 22nd, 15th, 8th, 1st; months on the last of October back to June.
     assert days[7:] == [7, 14, 21, 22, 53, 83, 114, 145]

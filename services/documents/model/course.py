@@ -130,17 +130,33 @@ class Matter(Aggregate):
         self.course.append(Entry(at, actor.person, actor.unit, action, opinion, outcome, actor.on_behalf_of))
 
     def open_item(
-        self, kind: str, holder: str, at: datetime, by: Actor, *, lead: bool = False, due_at: datetime | None = None
+        self,
+        kind: str,
+        holder: str,
+        at: datetime,
+        by: Actor,
+        *,
+        lead: bool = False,
+        due_at: datetime | None = None,
     ) -> WorkItem:
         """Let `holder` owe a step."""
         item = WorkItem(
-            str(len(self.items) + 1), kind, holder, at, lead=lead, due_at=due_at, sender=by.person, sender_unit=by.unit
+            str(len(self.items) + 1),
+            kind,
+            holder,
+            at,
+            lead=lead,
+            due_at=due_at,
+            sender=by.person,
+            sender_unit=by.unit,
         )
         self.items.append(item)
         self.tell(Opened(item))
         return item
 
-    def close_item(self, item: WorkItem, actor: Actor, at: datetime, outcome: str = "done", opinion: str = "") -> None:
+    def close_item(
+        self, item: WorkItem, actor: Actor, at: datetime, outcome: str = "done", opinion: str = ""
+    ) -> None:
         """End a step."""
         item.sequence += 1
         item.closed_at, item.closed_by, item.outcome, item.opinion = at, actor.person, outcome, opinion
@@ -178,7 +194,9 @@ class Matter(Aggregate):
         item = self.own_item(principal, kinds, wanted)
         if item is None:
             step = "、".join(ACTIONS[kind] for kind in kinds)
-            raise wrong_state(f"当前没有需要您{step}的事项，可能已由他人办理。", "NO_OPEN_STEP", "You owe no such step.")
+            raise wrong_state(
+                f"当前没有需要您{step}的事项，可能已由他人办理。", "NO_OPEN_STEP", "You owe no such step."
+            )
         return item
 
 

@@ -146,7 +146,13 @@ class Delivery(Matter):
         self._to("return_accepted")
 
     def pass_on(
-        self, principal: Principal, handlers: list[str], readers: list[str], proposal: str, due_at: datetime | None, at: datetime
+        self,
+        principal: Principal,
+        handlers: list[str],
+        readers: list[str],
+        proposal: str,
+        due_at: datetime | None,
+        at: datetime,
     ) -> None:
         """拟办分送: handlers and readers are audience tokens; the first handler is the lead."""
         self._only_in("registered", "handling", "answered")
@@ -228,7 +234,9 @@ class Delivery(Matter):
             raise forbidden("只有本单位文书或主办可以答复。")
         said = opinion_of(text, required="请填写答复内容。")
         if self.open_items("handle"):
-            raise wrong_state("尚有承办部门未办结，暂不能答复。", "HANDLING_OPEN", "Some handlers are not done.")
+            raise wrong_state(
+                "尚有承办部门未办结，暂不能答复。", "HANDLING_OPEN", "Some handlers are not done."
+            )
         actor = Actor.of(principal, self.unit)
         for item in self.open_items("answer", "pass_on"):
             self.close_item(item, actor, at, opinion=said)
@@ -242,9 +250,13 @@ class Delivery(Matter):
         self._only_in("registered", "handling", "answered")
         actor = self._registrar(principal)
         if self.open_items("handle"):
-            raise wrong_state("尚有承办部门未办结，不能办结。", "HANDLING_OPEN", "Some handlers are not done.")
+            raise wrong_state(
+                "尚有承办部门未办结，不能办结。", "HANDLING_OPEN", "Some handlers are not done."
+            )
         if self.reply_required and not self.answered_at:
-            raise wrong_state("来文要求答复，请先答复再办结。", "ANSWER_MISSING", "An answer is required first.")
+            raise wrong_state(
+                "来文要求答复，请先答复再办结。", "ANSWER_MISSING", "An answer is required first."
+            )
         self._end(actor, at, opinion_of(opinion))
 
     def lapse(self, at: datetime) -> bool:
@@ -270,7 +282,8 @@ class Delivery(Matter):
         """Whether the caller may prepare and give the answer: a registrar, or who handled it as lead."""
         # Who sent the lead back did not handle it, and speaks no more for the unit.
         lead = any(
-            item.lead and item.outcome != "returned" and item.holder in principal.tokens for item in self._handlings()
+            item.lead and item.outcome != "returned" and item.holder in principal.tokens
+            for item in self._handlings()
         )
         return lead or principal.has_post(self.unit, "registrar")
 

@@ -164,7 +164,15 @@ class Document(Matter):
         self._only_in("draft")
         self.files = [old for old in self.files if old.digest != digest]
 
-    def submit(self, principal: Principal, reviewers: list[str], leader: str, preview: FileRef, opinion: str, at: datetime) -> None:
+    def submit(
+        self,
+        principal: Principal,
+        reviewers: list[str],
+        leader: str,
+        preview: FileRef,
+        opinion: str,
+        at: datetime,
+    ) -> None:
         """Send to the reviewers in their order, then to the leader."""
         self._only_drafter(principal)
         self._only_in("draft")

@@ -15,7 +15,23 @@ from chassis.web import form_request_id
 documents = Client("documents", stubs.DocumentServiceStub)
 deliveries = Client("documents", stubs.DeliveryServiceStub)
 
-GENRES = ["通知", "请示", "报告", "函", "纪要", "意见", "决定", "通报", "批复", "公告", "通告", "决议", "公报", "命令", "议案"]
+GENRES = [
+    "通知",
+    "请示",
+    "报告",
+    "函",
+    "纪要",
+    "意见",
+    "决定",
+    "通报",
+    "批复",
+    "公告",
+    "通告",
+    "决议",
+    "公报",
+    "命令",
+    "议案",
+]
 OUTGOING_STATES = {
     "draft": "草稿", "review": "审核中", "sign_off": "待签发", "signed": "编号中", "numbered": "待核发",
     "dispatched": "已发出", "concluded": "已办结", "withdrawn": "已撤回",
@@ -42,7 +58,10 @@ def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
     """An uploaded file as the messages of AttachFile."""
     yield pb.AttachFileRequest(
         attach=pb.Attach(
-            document=document, name=upload.filename or "", media_type=upload.mimetype or "", request_id=form_request_id()
+            document=document,
+            name=upload.filename or "",
+            media_type=upload.mimetype or "",
+            request_id=form_request_id(),
         )
     )
     while piece := upload.stream.read(PIECE):
@@ -58,4 +77,6 @@ def listing(call: Any, **more: str) -> pb.ListResponse:
     """A page of a register, as the query string asks for it."""
     wanted = {name: request.args.get(name, "") for name in ("state", "genre", "unit")}
     words = request.args.get("q", "")
-    return call(pb.ListRequest(words=words, **wanted, page_size=20, page_token=request.args.get("cursor", ""), **more))
+    return call(
+        pb.ListRequest(words=words, **wanted, page_size=20, page_token=request.args.get("cursor", ""), **more)
+    )

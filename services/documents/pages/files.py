@@ -31,7 +31,9 @@ def of_delivery(delivery: str, digest: str) -> Response:
 def of_answer(document: str, delivery: str, digest: str) -> Response:
     """A file of a unit's answer, for the issuing office."""
     found = documents.GetDocument(pb.GetDocumentRequest(document=document))
-    files = [file for progress in found.progress if progress.delivery == delivery for file in progress.answer_files]
+    files = [
+        file for progress in found.progress if progress.delivery == delivery for file in progress.answer_files
+    ]
     return _sent(delivery, digest, files)
 
 

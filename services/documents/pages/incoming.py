@@ -103,7 +103,10 @@ def issuer_act(delivery: str, what: str) -> ResponseReturnValue:
 def _wish(delivery: str) -> pb.DeliveryStepRequest:
     form = request.form
     return pb.DeliveryStepRequest(
-        delivery=delivery, opinion=form.get("opinion", ""), item=form.get("item", ""), request_id=form_request_id()
+        delivery=delivery,
+        opinion=form.get("opinion", ""),
+        item=form.get("item", ""),
+        request_id=form_request_id(),
     )
 
 

@@ -26,7 +26,9 @@ def create() -> ResponseReturnValue:
     try:
         made = documents.CreateDocument(
             pb.CreateDocumentRequest(
-                elements=elements, request_id=form_request_id(), drafting_unit=request.form.get("drafting_unit", "")
+                elements=elements,
+                request_id=form_request_id(),
+                drafting_unit=request.form.get("drafting_unit", ""),
             )
         )
         return _after_save(made)
@@ -52,7 +54,10 @@ def update(document: str) -> ResponseReturnValue:
     try:
         made = documents.UpdateDocument(
             pb.UpdateDocumentRequest(
-                document=document, elements=elements, request_id=form_request_id(), etag=request.form.get("etag", "")
+                document=document,
+                elements=elements,
+                request_id=form_request_id(),
+                etag=request.form.get("etag", ""),
             )
         )
         return _after_save(made)
@@ -81,7 +86,9 @@ def progress(document: str) -> ResponseReturnValue:
 def remove_file(document: str) -> ResponseReturnValue:
     """Take a file out of a draft."""
     documents.RemoveFile(
-        pb.RemoveFileRequest(document=document, digest=request.form.get("digest", ""), request_id=form_request_id())
+        pb.RemoveFileRequest(
+            document=document, digest=request.form.get("digest", ""), request_id=form_request_id()
+        )
     )
     return go(url_for(".edit", document=document), "附件已移除")
 
@@ -155,7 +162,9 @@ def _elements() -> pb.Elements:
     given = uploads("body_file")
     if given:
         # What was read from the file stands in the body from here on, and can be changed there.
-        answer = documents.ReadBody(pb.ReadBodyRequest(name=given[0].filename or "", content=given[0].stream.read()))
+        answer = documents.ReadBody(
+            pb.ReadBodyRequest(name=given[0].filename or "", content=given[0].stream.read())
+        )
         elements.body = answer.body
     return elements
 
@@ -178,18 +187,32 @@ def _steps(document: pb.Document) -> list[dict]:
     """The way of this document as a stepper: done, current, waiting."""
     order = ["draft", "review", "sign_off", "numbered", "dispatched", "concluded"]
     names = ["拟稿", "审核", "签发", "核发", "办理", "办结归档"]
-    who = [[document.drafter], list(document.reviewers), [document.leader] if document.leader else [], [], [], []]
+    who = [
+        [document.drafter],
+        list(document.reviewers),
+        [document.leader] if document.leader else [],
+        [],
+        [],
+        [],
+    ]
     state = {"signed": "numbered", "withdrawn": "draft"}.get(document.state, document.state)
     at = order.index(state)
-    when = [document.created_at, None, document.signed_at, document.dispatched_at, None, document.concluded_at]
+    when = [
+        document.created_at,
+        None,
+        document.signed_at,
+        document.dispatched_at,
+        None,
+        document.concluded_at,
+    ]
     present = ["created_at", "", "signed_at", "dispatched_at", "", "concluded_at"]
     steps = []
     for index, name in enumerate(names):
         if name == "审核" and not document.reviewers and at > 1:
             continue
-        mark = "done" if index < at or document.state == "concluded" else "current" if index == at else "waiting"
+        mark = (
+            "done" if index < at or document.state == "concluded" else "current" if index == at else "waiting"
+        )
         moment = when[index] if present[index] and document.HasField(present[index]) else None
         steps.append({"title": name, "state": mark, "people": who[index], "when": moment})
     return steps
-
-

@@ -41,14 +41,18 @@ def index() -> ResponseReturnValue:
 def incoming_register() -> ResponseReturnValue:
     """收文登记簿."""
     found = listing(deliveries.ListDeliveries)
-    return render_template("register.html", found=found, page=paged(found.next_page_token, found.total), book="incoming")
+    return render_template(
+        "register.html", found=found, page=paged(found.next_page_token, found.total), book="incoming"
+    )
 
 
 @views.get("/outgoing")
 def outgoing_register() -> ResponseReturnValue:
     """发文登记簿."""
     found = listing(documents.ListDocuments, mine=request.args.get("mine", ""))
-    return render_template("register.html", found=found, page=paged(found.next_page_token, found.total), book="outgoing")
+    return render_template(
+        "register.html", found=found, page=paged(found.next_page_token, found.total), book="outgoing"
+    )
 
 
 @views.get("/code")

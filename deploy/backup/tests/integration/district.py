@@ -38,10 +38,14 @@ class Office:
 
     def write(self, steps):
         """One document that goes so many steps on its way; returns it."""
-        elements = pb.Elements(genre="通知", title="关于备份期间照常办文的通知", body="照常办理。", addressees=["fgw"])
+        elements = pb.Elements(
+            genre="通知", title="关于备份期间照常办文的通知", body="照常办理。", addressees=["fgw"]
+        )
         made = self._call(self.documents.CreateDocument, pb.CreateDocumentRequest(elements=elements), DRAFTER)
         key = made.document
-        submit = pb.SubmitDocumentRequest(document=key, reviewers=[self.ids[REVIEWER]], leader=self.ids[LEADER])
+        submit = pb.SubmitDocumentRequest(
+            document=key, reviewers=[self.ids[REVIEWER]], leader=self.ids[LEADER]
+        )
         course = (
             (self.documents.SubmitDocument, submit, DRAFTER),
             (self.documents.ReviewDocument, pb.StepRequest(document=key, opinion="同意"), REVIEWER),
@@ -53,13 +57,19 @@ class Office:
         return made
 
     def review(self, key):
-        return self._call(self.documents.ReviewDocument, pb.StepRequest(document=key, opinion="同意"), REVIEWER)
+        return self._call(
+            self.documents.ReviewDocument, pb.StepRequest(document=key, opinion="同意"), REVIEWER
+        )
 
     def sign_off(self, key):
-        return self._call(self.documents.SignOffDocument, pb.StepRequest(document=key, opinion="同意"), LEADER)
+        return self._call(
+            self.documents.SignOffDocument, pb.StepRequest(document=key, opinion="同意"), LEADER
+        )
 
     def dispatch(self, key):
-        return self._call(self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), REGISTRAR)
+        return self._call(
+            self.documents.DispatchDocument, pb.DispatchDocumentRequest(document=key), REGISTRAR
+        )
 
     def read(self, key):
         return self._call(self.documents.GetDocument, pb.GetDocumentRequest(document=key), DRAFTER)
@@ -131,9 +141,19 @@ class Whole:
         files = self.all_of("documents", "files")
         pieces = {record["_id"] for record in self.client.tongban_documents.file_pieces.find({}, {"_id": 1})}
         matters = documents | deliveries
-        found = [f"delivery {key}: no document" for key, one in deliveries.items() if one["document"] not in documents]
-        found += [f"{key}: no unit {one['unit']}" for key, one in deliveries.items() if one["unit"] not in self.directory]
-        found += [f"number {key}: no document" for key, one in numbers.items() if one["holder"] not in documents]
+        found = [
+            f"delivery {key}: no document"
+            for key, one in deliveries.items()
+            if one["document"] not in documents
+        ]
+        found += [
+            f"{key}: no unit {one['unit']}"
+            for key, one in deliveries.items()
+            if one["unit"] not in self.directory
+        ]
+        found += [
+            f"number {key}: no document" for key, one in numbers.items() if one["holder"] not in documents
+        ]
         for key, one in matters.items():
             found += [f"{key}: no file {digest}" for digest in digests(one) if digest not in files]
         for digest, one in files.items():
@@ -144,10 +164,17 @@ class Whole:
         found += [f"obligation {key}: no work item" for key in owed - items]
         for database in ("documents", "tasks", "meetings", "knowledge"):
             for collection in self.client[f"tongban_{database}"].list_collection_names():
-                for key, one in self.all_of(database, collection).items() if collection != "file_pieces" else ():
+                for key, one in (
+                    self.all_of(database, collection).items() if collection != "file_pieces" else ()
+                ):
                     named = {match[1] for text in strings(one) if (match := _PERSON.fullmatch(text))}
-                    found += [f"{database}.{collection} {key}: nobody {person}" for person in named - self.people]
-                    found += [f"{database}.{collection} {key}: unlisted {person}" for person in named - self.directory]
+                    found += [
+                        f"{database}.{collection} {key}: nobody {person}" for person in named - self.people
+                    ]
+                    found += [
+                        f"{database}.{collection} {key}: unlisted {person}"
+                        for person in named - self.directory
+                    ]
         return found
 
     def untold(self):

@@ -23,8 +23,12 @@ def test_records_and_indexes_come_back_byte_for_byte(tmp_path):
         for number in range(50):
             one = {f"f{place}": dice.choice(values) for place in range(5)}
             kept.insert_one({"_id": f"大府办发〔2026〕{number}号", "revision": number, **one})
-        kept.insert_many({"_id": f"n{number}", "revision": number, "v": dice.choice(values)} for number in range(2500))
-        source.tongban_documents.file_pieces.insert_many({"_id": f"u|{i}", "data": dice.randbytes(1 << 20)} for i in range(9))
+        kept.insert_many(
+            {"_id": f"n{number}", "revision": number, "v": dice.choice(values)} for number in range(2500)
+        )
+        source.tongban_documents.file_pieces.insert_many(
+            {"_id": f"u|{i}", "data": dice.randbytes(1 << 20)} for i in range(9)
+        )
         source.tongban_gateway.sessions.insert_one({"_id": "s"})
         source.tongban_gateway.used.insert_one({"_id": "u"})
         source.other.x.insert_one({"_id": "x"})

@@ -23,9 +23,15 @@ WRITERS = 4
 
 def run(folder, *arguments):
     """`python -m deploy.backup …` with a key of the test's own; what it did and said."""
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}", "TONGBAN_BACKUP_KEY": str(folder / "backup.key")}
+    env = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'build/gen'}",
+        "TONGBAN_BACKUP_KEY": str(folder / "backup.key"),
+    }
     command = [sys.executable, "-m", "deploy.backup", *map(str, arguments)]
-    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 class Taken:
@@ -46,7 +52,9 @@ class Taken:
         stack.restart("tasks-work")
         assert self.done.returncode == 0, self.done.stdout + self.done.stderr
         print(self.done.stdout)
-        print(f"{len(self.acknowledged)} documents acknowledged before the backup, {during} written during it")
+        print(
+            f"{len(self.acknowledged)} documents acknowledged before the backup, {during} written during it"
+        )
         (self.archive,) = (folder / "one").iterdir()
         key = "".join((folder / "backup.key").read_text().split()).encode()
         self.reader = Reader(self.archive, key)
@@ -74,7 +82,9 @@ def test_nobody_was_refused_while_the_backup_was_taken(taken):  # check 69
     assert taken.office.problems == []
     manifest = taken.reader.verify()
     events = manifest["sections"][EVENTS]["count"]
-    print(f"paused {manifest['paused']:.2f} s, Keycloak {manifest['keycloak_paused']:.2f} s; {events} events not taken in")
+    print(
+        f"paused {manifest['paused']:.2f} s, Keycloak {manifest['keycloak_paused']:.2f} s; {events} events not taken in"
+    )
     assert manifest["paused"] < 5
     assert events > 0
 
@@ -125,7 +135,11 @@ def test_no_event_was_lost_and_nothing_dangles(restored):  # check 72
     whole = Whole(restored)
     assert whole.settled(30) == []
     assert whole.dangling() == []
-    held = len(whole.all_of("tasks", "obligations")), len(whole.people), len(whole.all_of("documents", "files"))
+    held = (
+        len(whole.all_of("tasks", "obligations")),
+        len(whole.people),
+        len(whole.all_of("documents", "files")),
+    )
     print("check 72: {} obligations, {} people, {} files: 0 dangling, 0 untold".format(*held))
 
 

@@ -43,7 +43,9 @@ def events(broker, count, service="a", start=0):
     async def publish():
         for number in range(start, start + count):
             headers = {"Nats-Msg-Id": f"{service}{number}", "ce-id": f"{service}{number}", "ce-type": "t"}
-            await broker._bus.js.publish(f"tongban.{service}.v1.x.y", f"{service}{number}".encode(), headers=headers)
+            await broker._bus.js.publish(
+                f"tongban.{service}.v1.x.y", f"{service}{number}".encode(), headers=headers
+            )
 
     broker._run(publish())
 
@@ -52,7 +54,9 @@ def test_what_somebody_lacks_is_kept_and_reaches_everybody(brokers):
     a, b = brokers
     events(a, 10)
     a._run(bind(a, "slow-x", "tongban.a.v1.x.y", 8))
-    a._run(bind(a, "other-x", "tongban.other.v1.x.y", 0))  # nothing was ever for this one: it holds nothing back
+    a._run(
+        bind(a, "other-x", "tongban.other.v1.x.y", 0)
+    )  # nothing was ever for this one: it holds nothing back
     assert a.missing_after() == (4, 10)
 
     kept = list(a.messages(STREAM, *a.missing_after()))

@@ -29,35 +29,49 @@ def rid() -> str:
 
 def draft(service: InProcess, *units: str, **elements: object) -> pb.Document:
     """A draft of the clerk's."""
-    given = {"genre": "通知", "title": f"关于做好第{next(_count)}次检查的通知", "body": "一、总体要求\n各单位要认真落实。"}
+    given = {
+        "genre": "通知",
+        "title": f"关于做好第{next(_count)}次检查的通知",
+        "body": "一、总体要求\n各单位要认真落实。",
+    }
     wish = pb.Elements(**{**given, "addressees": units or ["fgw"], **elements})
-    return service.call("CreateDocument", pb.CreateDocumentRequest(elements=wish, request_id=rid()), AS["clerk"])
+    return service.call(
+        "CreateDocument", pb.CreateDocumentRequest(elements=wish, request_id=rid()), AS["clerk"]
+    )
 
 
 def signed(service: InProcess, *units: str, **elements: object) -> pb.Document:
     """A document that the leader has signed off."""
     made = draft(service, *units, **elements)
     submit(service, made, "head")
-    service.call("ReviewDocument", pb.StepRequest(document=made.document, opinion="同意", request_id=rid()), AS["head"])
+    service.call(
+        "ReviewDocument", pb.StepRequest(document=made.document, opinion="同意", request_id=rid()), AS["head"]
+    )
     return sign_off(service, made)
 
 
 def submit(service: InProcess, made: pb.Document, *reviewers: str) -> pb.Document:
     """Send it on its way."""
-    wish = pb.SubmitDocumentRequest(document=made.document, reviewers=reviewers, leader="boss", request_id=rid())
+    wish = pb.SubmitDocumentRequest(
+        document=made.document, reviewers=reviewers, leader="boss", request_id=rid()
+    )
     return service.call("SubmitDocument", wish, AS["clerk"])
 
 
 def sign_off(service: InProcess, made: pb.Document, request_id: str = "") -> pb.Document:
     """The leader signs."""
-    wish = pb.StepRequest(document=made.document, opinion="同意，请抓紧印发。", request_id=request_id or rid())
+    wish = pb.StepRequest(
+        document=made.document, opinion="同意，请抓紧印发。", request_id=request_id or rid()
+    )
     return service.call("SignOffDocument", wish, AS["boss"])
 
 
 def dispatched(service: InProcess, *units: str, **elements: object) -> pb.Document:
     """A document that has reached its units."""
     made = signed(service, *units, **elements)
-    sent = service.call("DispatchDocument", pb.DispatchDocumentRequest(document=made.document, request_id=rid()), AS["clerk"])
+    sent = service.call(
+        "DispatchDocument", pb.DispatchDocumentRequest(document=made.document, request_id=rid()), AS["clerk"]
+    )
     for progress in sent.progress:
         eventually(lambda unit=progress.unit: look(service, f"{made.document}|{unit}", f"{unit}-clerk"))
     return sent
@@ -73,7 +87,9 @@ def look(service: InProcess, delivery: str, person: str) -> pb.Delivery | None:
 
 def do(service: InProcess, method: str, delivery: str, person: str, **more: str) -> pb.Delivery:
     """One step of a unit."""
-    return service.call(method, pb.DeliveryStepRequest(delivery=delivery, request_id=rid(), **more), AS[person])
+    return service.call(
+        method, pb.DeliveryStepRequest(delivery=delivery, request_id=rid(), **more), AS[person]
+    )
 
 
 def received(service: InProcess, **elements: object) -> tuple[pb.Document, str]:
@@ -87,7 +103,9 @@ def received(service: InProcess, **elements: object) -> tuple[pb.Document, str]:
 
 def pass_on(service: InProcess, delivery: str, handlers: list[str], readers: list[str]) -> pb.Delivery:
     """The bureau's clerk distributes it."""
-    wish = pb.PassOnRequest(delivery=delivery, handlers=handlers, readers=readers, proposal="请综合科牵头。", request_id=rid())
+    wish = pb.PassOnRequest(
+        delivery=delivery, handlers=handlers, readers=readers, proposal="请综合科牵头。", request_id=rid()
+    )
     return service.call("PassOn", wish, AS["fgw-clerk"])
 
 
@@ -105,7 +123,9 @@ def test_the_whole_line(documents: InProcess) -> None:
     assert pdf.startswith(b"%PDF")
     assert scan.find_in_pdf(pdf).document_number == made.document_number
 
-    sent = documents.call("DispatchDocument", pb.DispatchDocumentRequest(document=made.document, request_id=rid()), AS["clerk"])
+    sent = documents.call(
+        "DispatchDocument", pb.DispatchDocumentRequest(document=made.document, request_id=rid()), AS["clerk"]
+    )
     assert {progress.unit for progress in sent.progress} == {"fgw", "czj", "wjj"}
     fgw = f"{made.document}|fgw"
     eventually(lambda: look(documents, fgw, "fgw-clerk"))
@@ -128,9 +148,15 @@ def test_the_whole_line(documents: InProcess) -> None:
     # The other addressee returns it, the office sends it again; the copy is only noted.
     czj, wjj = f"{made.document}|czj", f"{made.document}|wjj"
     do(documents, "ReturnToSender", czj, "czj-clerk", opinion="缺少附件。")
-    again = documents.call("Resend", pb.DeliveryStepRequest(delivery=czj, opinion="附件见后。", request_id=rid()), AS["clerk"])
+    again = documents.call(
+        "Resend", pb.DeliveryStepRequest(delivery=czj, opinion="附件见后。", request_id=rid()), AS["clerk"]
+    )
     assert again.state == "sent"
-    documents.call("UrgeDelivery", pb.DeliveryStepRequest(delivery=czj, opinion="请速办。", request_id=rid()), AS["clerk"])
+    documents.call(
+        "UrgeDelivery",
+        pb.DeliveryStepRequest(delivery=czj, opinion="请速办。", request_id=rid()),
+        AS["clerk"],
+    )
     for unit, delivery in (("czj", czj), ("wjj", wjj)):
         do(documents, "SignFor", delivery, f"{unit}-clerk")
         do(documents, "Register", delivery, f"{unit}-clerk")
@@ -159,7 +185,9 @@ def test_numbers_have_no_gap_and_no_double_under_100_parallel_issuers(documents:
     with ThreadPoolExecutor(100) as pool:
         numbers = [one.document_number for one in pool.map(lambda made: sign_off(documents, made), waiting)]
     start = int(first.partition("〕")[2].rstrip("号"))
-    assert sorted(int(number.partition("〕")[2].rstrip("号")) for number in numbers) == list(range(start + 1, start + 101))
+    assert sorted(int(number.partition("〕")[2].rstrip("号")) for number in numbers) == list(
+        range(start + 1, start + 101)
+    )
 
 
 def test_the_same_request_100_times_in_parallel_is_one_effect(documents: InProcess) -> None:
@@ -177,7 +205,11 @@ def test_the_same_request_100_times_in_parallel_is_one_effect(documents: InProce
     assert {answer.document_number for answer in answers} == {found.document_number}
     assert sum(entry.action == "签发" for entry in found.course) == 1
     with pytest.raises(InvalidInput, match="REQUEST_ID_REUSED"):
-        documents.call("SignOffDocument", pb.StepRequest(document=made.document, opinion="别的", request_id=request_id), AS["boss"])
+        documents.call(
+            "SignOffDocument",
+            pb.StepRequest(document=made.document, opinion="别的", request_id=request_id),
+            AS["boss"],
+        )
 
 
 def test_who_may_not_see_it_learns_nothing(documents: InProcess) -> None:
@@ -207,7 +239,9 @@ def test_the_registers_show_ones_own_write_at_once(documents: InProcess) -> None
 
 def test_a_stale_etag_is_refused(documents: InProcess) -> None:
     made = draft(documents)
-    wish = pb.UpdateDocumentRequest(document=made.document, elements=made.elements, request_id=rid(), etag=made.etag)
+    wish = pb.UpdateDocumentRequest(
+        document=made.document, elements=made.elements, request_id=rid(), etag=made.etag
+    )
     documents.call("UpdateDocument", wish, AS["clerk"])
     wish.request_id = rid()
     with pytest.raises(Conflict):
@@ -221,7 +255,9 @@ def test_a_picture_of_the_code_finds_the_record_for_those_who_may_see_it(documen
     pdf[len(pdf) - 1].render(scale=200 / 72).to_pil().convert("L").save(picture, "JPEG", quality=60)
     wish = pb.FindByCodeRequest(picture=picture.getvalue())
     assert documents.call("FindByCode", wish, AS["clerk"]).link == f"/documents/outgoing/{sent.document}"
-    assert documents.call("FindByCode", wish, AS["fgw-clerk"]).link == f"/documents/incoming/{sent.document}|fgw"
+    assert (
+        documents.call("FindByCode", wish, AS["fgw-clerk"]).link == f"/documents/incoming/{sent.document}|fgw"
+    )
     with pytest.raises(NotFound):
         documents.call("FindByCode", wish, AS["czj-clerk"])
 
@@ -229,6 +265,12 @@ def test_a_picture_of_the_code_finds_the_record_for_those_who_may_see_it(documen
 def test_ending_early_leaves_no_obligation_open(documents: InProcess) -> None:
     sent, delivery = received(documents, reply_required=True)
     pass_on(documents, delivery, ["fgw-zonghe"], ["fgw-boss"])
-    documents.call("ConcludeDocument", pb.StepRequest(document=sent.document, opinion="情况已变化", request_id=rid()), AS["clerk"])
-    done = eventually(lambda: (found := look(documents, delivery, "fgw-clerk")) and found.state == "concluded" and found)
+    documents.call(
+        "ConcludeDocument",
+        pb.StepRequest(document=sent.document, opinion="情况已变化", request_id=rid()),
+        AS["clerk"],
+    )
+    done = eventually(
+        lambda: (found := look(documents, delivery, "fgw-clerk")) and found.state == "concluded" and found
+    )
     assert not [item for item in done.items if not item.outcome]

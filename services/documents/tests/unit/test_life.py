@@ -29,7 +29,11 @@ PEOPLE = {
     "reviewer": ("qfb-mishu:head",),
     "second": ("qfb-mishu:head",),
     "boss": ("qfb:leader",),
-    **{f"{unit}-{who}": (f"{unit}:{post}",) for unit in UNITS for who, post in (("clerk", "registrar"), ("boss", "leader"))},
+    **{
+        f"{unit}-{who}": (f"{unit}:{post}",)
+        for unit in UNITS
+        for who, post in (("clerk", "registrar"), ("boss", "leader"))
+    },
     **{f"{unit}-{who}": (f"{unit}-{who}:member",) for unit in UNITS for who in ("a", "b")},
 }
 WHO = {name: Principal(name, posts=posts) for name, posts in PEOPLE.items()}
@@ -52,10 +56,17 @@ class Life(RuleBasedStateMachine):
     def begin(self, reply: bool, copy: bool) -> None:
         """A draft, a series of numbers, and an obligation book such as tasks keeps."""
         self.now = START
-        elements = Elements(title="关于开展检查的通知", body="正文", addressees=["fgw", "czj"], reply_required=reply)
+        elements = Elements(
+            title="关于开展检查的通知", body="正文", addressees=["fgw", "czj"], reply_required=reply
+        )
         elements.copies = ["wjj"] if copy else []
         self.document = Document(
-            id="d1", elements=elements, issuing_unit="qfb", drafting_unit="qfb-mishu", drafter="drafter", created_at=START
+            id="d1",
+            elements=elements,
+            issuing_unit="qfb",
+            drafting_unit="qfb-mishu",
+            drafter="drafter",
+            created_at=START,
         )
         self.document.record(Actor.of(WHO["drafter"]), "起草", START)
         self.deliveries: dict[str, Delivery] = {}
@@ -101,7 +112,11 @@ class Life(RuleBasedStateMachine):
                 for name in units:
                     self.deliver(name)
             case Progressed(state):
-                if state in ENDED and self.document.state == "dispatched" and self.document.unit_ended(matter.unit):
+                if (
+                    state in ENDED
+                    and self.document.state == "dispatched"
+                    and self.document.unit_ended(matter.unit)
+                ):
                     self.document.conclude(SYSTEM, [], "", self.tick())
             case Concluded():
                 for delivery in self.deliveries.values():
@@ -150,7 +165,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(["office", "boss", "fgw-clerk"]))
     def conclude_early(self, who: str) -> None:
-        if self.document.state == "dispatched" and WHO[who].has_post("qfb", "registrar") and len(self.document.course) % 5 == 0:
+        if (
+            self.document.state == "dispatched"
+            and WHO[who].has_post("qfb", "registrar")
+            and len(self.document.course) % 5 == 0
+        ):
             self.attempt(self.document.conclude, Actor.of(WHO[who]), [], "", self.tick())
 
     @rule(who=person)
@@ -158,7 +177,12 @@ class Life(RuleBasedStateMachine):
         if len(self.document.course) > 3:
             self.attempt(self.document.withdraw, WHO[who], "", self.tick())
 
-    @rule(name=unit, what=st.sampled_from(["sign_for", "register", "return_to_sender", "conclude"]), said=opinion, other=st.booleans())
+    @rule(
+        name=unit,
+        what=st.sampled_from(["sign_for", "register", "return_to_sender", "conclude"]),
+        said=opinion,
+        other=st.booleans(),
+    )
     def registrar(self, name: str, what: str, said: str, other: bool) -> None:
         delivery = self.deliveries.get(name)
         if delivery is None:
@@ -176,9 +200,16 @@ class Life(RuleBasedStateMachine):
         if name in self.deliveries:
             tokens = [f"u:{name}-{one}:member" for one in handlers]
             readers = [f"p:{name}-boss"] if reading else []
-            self.attempt(self.deliveries[name].pass_on, WHO[f"{name}-clerk"], tokens, readers, "", None, self.tick())
+            self.attempt(
+                self.deliveries[name].pass_on, WHO[f"{name}-clerk"], tokens, readers, "", None, self.tick()
+            )
 
-    @rule(name=unit, who=st.sampled_from(["a", "b", "clerk", "boss"]), said=opinion, what=st.sampled_from(["handle", "send_back", "forward"]))
+    @rule(
+        name=unit,
+        who=st.sampled_from(["a", "b", "clerk", "boss"]),
+        said=opinion,
+        what=st.sampled_from(["handle", "send_back", "forward"]),
+    )
     def handler(self, name: str, who: str, said: str, what: str) -> None:
         if name in self.deliveries:
             given = (f"p:{name}-b", said, "") if what == "forward" else (said, "")
@@ -208,7 +239,9 @@ class Life(RuleBasedStateMachine):
     def every_state_has_its_step(self) -> None:
         if hasattr(self, "document"):
             done = {entry.action for entry in self.document.course}
-            evidence = {EVIDENCE[self.document.state]} | ({"修改重报"} if self.document.state in ("review", "sign_off") else set())
+            evidence = {EVIDENCE[self.document.state]} | (
+                {"修改重报"} if self.document.state in ("review", "sign_off") else set()
+            )
             assert evidence & done
             for delivery in self.deliveries.values():
                 assert UNIT_EVIDENCE[delivery.state] in {entry.action for entry in delivery.course}
@@ -226,7 +259,12 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def something_is_owed_until_the_end(self) -> None:
         """A matter that has not ended waits for somebody; otherwise it would be forgotten."""
-        if hasattr(self, "document") and self.document.state in ("review", "sign_off", "numbered", "dispatched"):
+        if hasattr(self, "document") and self.document.state in (
+            "review",
+            "sign_off",
+            "numbered",
+            "dispatched",
+        ):
             assert any(self.book.values())
         for delivery in getattr(self, "deliveries", {}).values():
             assert delivery.state in ENDED or delivery.open_items()
@@ -287,4 +325,12 @@ def test_the_state_machine_reaches_the_end() -> None:
         life.registrar("wjj", what, "", other=False)
     assert life.document.state == "concluded"
     filed = wire.document_to_wire(life.document, Concluded(life.document.course))
-    assert [entry.action for entry in filed.course] == ["起草", "起草送审", "审核", "签发", "编号排版", "核发", "办结"]
+    assert [entry.action for entry in filed.course] == [
+        "起草",
+        "起草送审",
+        "审核",
+        "签发",
+        "编号排版",
+        "核发",
+        "办结",
+    ]
