@@ -57,7 +57,11 @@ class Request:
         if digest is None:
             return False
         if digest != self.digest:
-            raise InvalidInput("REQUEST_ID_REUSED", "该请求编号已用于另一项操作。", "This request id was used for other content.")
+            raise InvalidInput(
+                "REQUEST_ID_REUSED",
+                "该请求编号已用于另一项操作。",
+                "This request id was used for other content.",
+            )
         return True
 
     def mark(self, aggregate: Aggregate) -> None:

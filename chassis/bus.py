@@ -25,7 +25,9 @@ from chassis.errors import Unavailable
 from chassis.settings import Settings, number
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
-_DUPLICATES = 2 * 3600  # seconds; longer than the relay needs to get over any outage it retries through without a restart
+_DUPLICATES = (
+    2 * 3600
+)  # seconds; longer than the relay needs to get over any outage it retries through without a restart
 TICK = 1.0  # seconds after which a silent watch looks whether the broker was restarted
 ASK = 20  # so many ticks of silence, and the watch asks whether its consumer is still there
 _log = log.get(__name__)
@@ -97,7 +99,9 @@ class Bus:
                 try:
                     await self._stream(config)
                 except (NatsError, TimeoutError) as error:
-                    _log.warning("stream not ready", stream=config.name, problem=str(error) or type(error).__name__)
+                    _log.warning(
+                        "stream not ready", stream=config.name, problem=str(error) or type(error).__name__
+                    )
                     await asyncio.sleep(1)
                     continue
                 break
@@ -116,7 +120,9 @@ class Bus:
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
         """Publish durably: returns once the stream has it; the same event id within the window is stored once."""
-        await self.js.publish(subject, data, headers={**headers, "ce-id": event_id, "Nats-Msg-Id": event_id}, timeout=5)
+        await self.js.publish(
+            subject, data, headers={**headers, "ce-id": event_id, "Nats-Msg-Id": event_id}, timeout=5
+        )
 
     async def bucket(self, name: str) -> Any:
         """The key-value bucket, created when absent."""
@@ -128,7 +134,9 @@ class Bus:
                 await self.js.create_key_value(KeyValueConfig(bucket=name, history=1, replicas=replicas))
             return await self.js.key_value(name)
 
-    async def watch(self, name: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]) -> None:
+    async def watch(
+        self, name: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]
+    ) -> None:
         """Tell every entry of a bucket, then every change, for ever; None as value means deleted.
 
         After a broker restart the watch is made anew, since an ordered consumer does not come back by itself; then every entry is
@@ -159,7 +167,11 @@ class Bus:
                         await watcher.stop()
 
     def _tell(
-        self, name: str, entry: Any, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]
+        self,
+        name: str,
+        entry: Any,
+        on_entry: Callable[[str, bytes | None], None],
+        on_ready: Callable[[], None],
     ) -> None:
         try:
             if entry is None:
@@ -224,7 +236,9 @@ class BusThread:
 
         self._when_connected(lambda: self._bus.nc.subscribe(subject, cb=on_message))
 
-    def watch(self, bucket: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]) -> None:
+    def watch(
+        self, bucket: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]
+    ) -> None:
         """See Bus.watch."""
         self._when_connected(lambda: self._bus.watch(bucket, on_entry, on_ready))
 
@@ -251,7 +265,9 @@ class BusThread:
             # It must not go on after its caller has been told that it failed.
             future.cancel()
             raise Unavailable(
-                "BROKER_UNAVAILABLE", "消息服务暂时不可用，请稍后再试。", "The message broker does not answer."
+                "BROKER_UNAVAILABLE",
+                "消息服务暂时不可用，请稍后再试。",
+                "The message broker does not answer.",
             ) from problem
 
     @property

@@ -47,7 +47,9 @@ class Client:
     token: where the token comes from when there is no current call (a service account's). Errors are chassis.errors types.
     """
 
-    def __init__(self, unit: str, stub: Callable[[grpc.Channel], Any], token: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self, unit: str, stub: Callable[[grpc.Channel], Any], token: Callable[[], str] | None = None
+    ) -> None:
         self._unit = unit
         self._make = stub
         self._stub: Any = None

@@ -31,6 +31,7 @@ from chassis.errors import TimedOut, Unavailable
 
 MAX_DELIVER = 5
 BATCH = 20  # events taken at a time
+IDLE = 5.0  # seconds that one request for events waits; so long it may take to notice that the broker is back
 ACK_WAIT = 30.0  # seconds after which the broker gives an event of which it hears nothing to somebody else
 BACKOFF = (0.2, 0.5, 1.0, 2.0)
 AWAY = 15.0  # seconds at most between two tries while something is away
@@ -110,7 +111,9 @@ class Running:
                 self.bound.set()
                 await self._pull(subscription)
             except (NatsError, TimeoutError, OSError) as problem:
-                _log.warning("consumer rebinds", consumer=self._durable, problem=str(problem) or type(problem).__name__)
+                _log.warning(
+                    "consumer rebinds", consumer=self._durable, problem=str(problem) or type(problem).__name__
+                )
                 await asyncio.sleep(0.5)
             finally:
                 if subscription is not None:
@@ -130,7 +133,7 @@ class Running:
         idle = 0
         while True:
             try:
-                messages = await subscription.fetch(BATCH, timeout=5)
+                messages = await subscription.fetch(BATCH, timeout=IDLE)
             except TimeoutError:
                 idle += 1
                 if idle % 2 == 0:
@@ -158,7 +161,9 @@ class Running:
         """Tell the broker that these are in hand, however long the handler takes; else it would deliver them a second time."""
         while True:
             await asyncio.sleep(ACK_WAIT / 3)
-            _log.warning("slow handler", consumer=self._durable, subject=waiting[0].subject, waiting=len(waiting))
+            _log.warning(
+                "slow handler", consumer=self._durable, subject=waiting[0].subject, waiting=len(waiting)
+            )
             for message in list(waiting):
                 with contextlib.suppress(NatsError):
                     await message.in_progress()
@@ -197,11 +202,16 @@ class Running:
     def _handle(self, subject: str, headers: dict[str, str], data: bytes) -> None:
         event, handler = self._read(subject, headers, data)
         call = context.Call(request_id=headers.get("tongban-request", event.id), method=f"event {subject}")
-        with telemetry.span(f"handle {subject}", headers.get("traceparent", "")) as trace, context.serving(call):
+        with (
+            telemetry.span(f"handle {subject}", headers.get("traceparent", "")) as trace,
+            context.serving(call),
+        ):
             context.amend(traceparent=trace)
             handler(event)
 
-    def _read(self, subject: str, headers: dict[str, str], data: bytes) -> tuple[Event, Callable[[Event], None]]:
+    def _read(
+        self, subject: str, headers: dict[str, str], data: bytes
+    ) -> tuple[Event, Callable[[Event], None]]:
         entry = self._consumer.find(subject)
         if entry is None:
             raise Unreadable(f"no handler for {subject}")
@@ -230,9 +240,16 @@ class Running:
             "Dead-Reason": quote(" ".join(why.split())[:500], safe=" !#$&'()*+,/:;=?@[]<>"),
             "Nats-Msg-Id": f"{self._durable}/{sequence}",
         }
-        about = {"consumer": self._durable, "event_id": headers.get("ce-id"), "subject": message.subject, "problem": why}
+        about = {
+            "consumer": self._durable,
+            "event_id": headers.get("ce-id"),
+            "subject": message.subject,
+            "problem": why,
+        }
         try:
-            await self._bus.js.publish(f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead)
+            await self._bus.js.publish(
+                f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead
+            )
         except (NatsError, TimeoutError) as problem:
             _log.error("dead letter refused", refusal=str(problem) or type(problem).__name__, **about)
             return False

@@ -80,7 +80,9 @@ class DeadLetters:
             raise not_found("死信")
         kept = {key: value for key, value in headers.items() if not key.startswith(("Dead-", "Nats-"))}
         # A new message id, since the stream would drop the old one as a duplicate; the event's own id stays.
-        await js.publish(subject, raw.data or b"", headers={**kept, "Nats-Msg-Id": f"replay-{uuid.uuid4().hex}"})
+        await js.publish(
+            subject, raw.data or b"", headers={**kept, "Nats-Msg-Id": f"replay-{uuid.uuid4().hex}"}
+        )
         await js.delete_msg(DEAD, sequence)
 
 

@@ -41,12 +41,16 @@ class TongbanError(Exception):
     def to_status(self) -> status_pb2.Status:
         """This error as it goes over the wire."""
         info = error_details_pb2.ErrorInfo(
-            reason=self.reason, domain=DOMAIN, metadata={"zh": self.zh[:_SENTENCE], "en": (self.en or self.zh)[:_SENTENCE]}
+            reason=self.reason,
+            domain=DOMAIN,
+            metadata={"zh": self.zh[:_SENTENCE], "en": (self.en or self.zh)[:_SENTENCE]},
         )
         details = [_packed(info)]
         bad = error_details_pb2.BadRequest()
         for path, sentence in self.fields.items():
-            violation = error_details_pb2.BadRequest.FieldViolation(field=path, description=sentence[:_SENTENCE])
+            violation = error_details_pb2.BadRequest.FieldViolation(
+                field=path, description=sentence[:_SENTENCE]
+            )
             if details[0].ByteSize() + bad.ByteSize() + violation.ByteSize() > _STATUS_BYTES:
                 break
             bad.field_violations.append(violation)

@@ -84,7 +84,9 @@ class Files:
     def _check(self, size: int) -> None:
         if size > self._limit:
             limit = self._limit >> 20
-            raise TooMuch("FILE_TOO_LARGE", f"文件超过 {limit} MB 的上限。", f"A file may hold {limit} MB at most.")
+            raise TooMuch(
+                "FILE_TOO_LARGE", f"文件超过 {limit} MB 的上限。", f"A file may hold {limit} MB at most."
+            )
 
     def _drop(self, upload: str, pieces: int) -> None:
         for index in range(pieces):

@@ -63,7 +63,9 @@ class Health(health_pb2_grpc.HealthServicer):
         kind = pb.HealthCheckResponse
         return kind(status=kind.SERVING if good else kind.NOT_SERVING)
 
-    def Watch(self, _request: pb.HealthCheckRequest, context: grpc.ServicerContext) -> Iterator[pb.HealthCheckResponse]:  # noqa: N802
+    def Watch(  # noqa: N802
+        self, _request: pb.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.HealthCheckResponse]:
         """grpc.health.v1.Health.Watch would hold one of few threads for ever, so it is not offered."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "use Check")
         yield pb.HealthCheckResponse()

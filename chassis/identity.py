@@ -33,7 +33,9 @@ def _refused(why: str) -> NotSignedIn:
 
 def _away() -> Unavailable:
     return Unavailable(
-        "IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", "The identity provider does not answer."
+        "IDENTITY_UNAVAILABLE",
+        "统一身份认证暂时不可用，请稍后再试。",
+        "The identity provider does not answer.",
     )
 
 

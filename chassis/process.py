@@ -22,7 +22,7 @@ from chassis.registry import Registry
 from chassis.relay import Relay, wake_subject
 from chassis.repository import Repository
 from chassis.server import Who, build
-from chassis.settings import Settings, settings, text
+from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
@@ -113,10 +113,13 @@ def main(service: Service) -> None:
     }
     if len(sys.argv) < 2 or sys.argv[1] not in verbs:
         sys.exit(f"usage: python -m … {{{'|'.join(verbs)}}}")
-    given = settings()
     log.configure(service.name, sys.argv[1])
-    telemetry.start(service.name, sys.argv[1])
-    sys.exit(verbs[sys.argv[1]](Parts(given), sys.argv[2:]))
+    try:
+        given = settings()
+        telemetry.start(service.name, sys.argv[1])
+        sys.exit(verbs[sys.argv[1]](Parts(given), sys.argv[2:]))
+    except SettingMissing as problem:
+        sys.exit(str(problem))
 
 
 def serve(service: Service, parts: Parts) -> int:
@@ -127,10 +130,8 @@ def serve(service: Service, parts: Parts) -> int:
     health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
     server = build(parts.settings, parts.verifier, service.who, health)
     service.add(parts, server)
-    address = text("GRPC")
-    if server.add_insecure_port(address) == 0:
-        _log.error("port taken", address=address)
-        return 1
+    address = required("GRPC")
+    server.add_insecure_port(address)
     server.start()
     _log.info("serving", address=address)
     stop.wait()
@@ -177,9 +178,16 @@ async def _open(service: Service, parts: Parts, registry: Registry | None, bus: 
     if registry:
         await asyncio.to_thread(registry.open_writer, repositories)
     await bus.connect()
-    relay = Relay(service.name, parts.store, bus, repositories, registry.project if registry else lambda _k, _r: None)
+    relay = Relay(
+        service.name, parts.store, bus, repositories, registry.project if registry else lambda _k, _r: None
+    )
     running = [Running(service.name, consumer, bus) for consumer in service.consumers(parts)]
-    return [relay.run(), *(one.run() for one in running), *service.background(parts), _announce(parts, running)]
+    return [
+        relay.run(),
+        *(one.run() for one in running),
+        *service.background(parts),
+        _announce(parts, running),
+    ]
 
 
 async def _announce(parts: Parts, running: list[Running]) -> None:
@@ -196,5 +204,7 @@ def rebuild(service: Service, parts: Parts) -> int:
     """Build the search index anew from the records, with progress. `work` must not be running."""
     if service.registry is None:
         return 0
-    service.registry(parts).rebuild(service.repositories(parts), lambda done: _log.info("rebuilding", records=done))
+    service.registry(parts).rebuild(
+        service.repositories(parts), lambda done: _log.info("rebuilding", records=done)
+    )
     return 0

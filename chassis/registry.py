@@ -55,7 +55,9 @@ class Registry:
     def open_writer(self, repositories: dict[str, Repository[Any]]) -> None:
         """Become the one writer, rebuilding first when the index is missing, damaged or of another schema."""
         self._repositories = repositories
-        if self._index.ensure(lambda: self._all(repositories), lambda done: _log.info("index rebuilt", records=done)):
+        if self._index.ensure(
+            lambda: self._all(repositories), lambda done: _log.info("index rebuilt", records=done)
+        ):
             _log.info("index ready")
         self._writer = self._index.writer()
 
@@ -106,7 +108,9 @@ class Registry:
         except InvalidQuery as problem:
             raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
-            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared.") from problem
+            raise Unavailable(
+                "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
+            ) from problem
 
     def suggestions(self, prefix: str, principal: Principal) -> list[str]:
         """Titles that the caller may see and that match what was typed so far."""
@@ -115,7 +119,9 @@ class Registry:
         except InvalidQuery as problem:
             raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
         except SearchError as problem:
-            raise Unavailable("INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared.") from problem
+            raise Unavailable(
+                "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
+            ) from problem
 
     def _all(self, repositories: dict[str, Repository[Any]]) -> Iterator[Entry]:
         for kind, make in self._entries.items():

@@ -51,8 +51,12 @@ class Relay:
         self._woken: asyncio.Queue[str] = asyncio.Queue(10_000)
         # Threads of its own: handlers that wait for something must not hold the relay up.
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="relay")
-        self._tries: dict[str, tuple[int, float]] = {}  # intent → times it did not go, and when it may be tried again
-        self._shown: dict[tuple[str, str], int] = {}  # aggregate with intents left → the revision that is in the index
+        self._tries: dict[
+            str, tuple[int, float]
+        ] = {}  # intent → times it did not go, and when it may be tried again
+        self._shown: dict[
+            tuple[str, str], int
+        ] = {}  # aggregate with intents left → the revision that is in the index
         self._up = True
         self.lag = 0
 
@@ -129,11 +133,19 @@ class Relay:
             problems |= {key: problem for key, problem in zip(aggregates, outcomes, strict=True) if problem}
             if problems:
                 key, problem = next(iter(problems.items()))
-                _log.warning("relay tries again", collection=kind, aggregates=len(problems), aggregate=key, problem=problem)
+                _log.warning(
+                    "relay tries again",
+                    collection=kind,
+                    aggregates=len(problems),
+                    aggregate=key,
+                    problem=problem,
+                )
 
     async def _index(self, kind: str, records: dict[str, Record]) -> dict[str, str]:
         """Take what is new into the index; returns what went wrong, by key. One bad record does not keep the others out."""
-        fresh = {key: one for key, one in records.items() if self._shown.get((kind, key)) != one.get("revision", 0)}
+        fresh = {
+            key: one for key, one in records.items() if self._shown.get((kind, key)) != one.get("revision", 0)
+        }
         problems: dict[str, str] = {}
         try:
             if fresh:
@@ -144,10 +156,14 @@ class Relay:
                     await self._thread(self._project, kind, [record])
                 except Exception as problem:  # noqa: BLE001 - whatever it is, the others go on
                     problems[key] = f"not indexed: {type(problem).__name__}: {problem}"
-        self._shown |= {(kind, key): one.get("revision", 0) for key, one in fresh.items() if key not in problems}
+        self._shown |= {
+            (kind, key): one.get("revision", 0) for key, one in fresh.items() if key not in problems
+        }
         return problems
 
-    async def _one(self, kind: str, key: str, record: Record | None, intents: list[str], *, indexed: bool) -> str:
+    async def _one(
+        self, kind: str, key: str, record: Record | None, intents: list[str], *, indexed: bool
+    ) -> str:
         """Publish one aggregate's outbox and clear its intents; returns what went wrong, or ''."""
         events = (record or {}).get("outbox") or []
         collection = self._repositories[kind].collection
@@ -156,7 +172,11 @@ class Relay:
                 part = events[start : start + SIDE_BY_SIDE]
                 await self._publish(part)
                 await self._thread(collection.published, key, [event["id"] for event in part])
-            left = await self._thread(self._clear, intents, (record or {}).get("revision", 0)) if indexed else intents
+            left = (
+                await self._thread(self._clear, intents, (record or {}).get("revision", 0))
+                if indexed
+                else intents
+            )
         except Exception as problem:  # noqa: BLE001 - whatever the broker says, the intent stays and is tried again
             self._stand_aside(intents)
             return f"not published: {type(problem).__name__}: {problem}"
@@ -169,7 +189,10 @@ class Relay:
         if not self._bus.up:
             raise BrokerAway
         ends = await asyncio.gather(
-            *(self._bus.publish(one["subject"], bytes(one["data"]), one["headers"], one["id"]) for one in events),
+            *(
+                self._bus.publish(one["subject"], bytes(one["data"]), one["headers"], one["id"])
+                for one in events
+            ),
             return_exceptions=True,
         )
         for end in ends:

@@ -95,7 +95,14 @@ class Door(grpc.ServerInterceptor):
             wrapped = lambda request, rpc: self._single(inner, method, meta, request, rpc)  # noqa: E731
         return make(wrapped, handler.request_deserializer, handler.response_serializer)
 
-    def _single(self, inner: Callable[..., Any], method: str, meta: dict[str, str], request: Any, rpc: grpc.ServicerContext) -> Any:
+    def _single(
+        self,
+        inner: Callable[..., Any],
+        method: str,
+        meta: dict[str, str],
+        request: Any,
+        rpc: grpc.ServicerContext,
+    ) -> Any:
         started = time.monotonic()
         with context.serving(self._call(method, meta, rpc)) as call:
             try:
@@ -112,11 +119,18 @@ class Door(grpc.ServerInterceptor):
         return None
 
     def _stream(
-        self, inner: Callable[..., Any], method: str, meta: dict[str, str], request: Any, rpc: grpc.ServicerContext
+        self,
+        inner: Callable[..., Any],
+        method: str,
+        meta: dict[str, str],
+        request: Any,
+        rpc: grpc.ServicerContext,
     ) -> Iterator[Any]:
         started = time.monotonic()
         call = self._call(method, meta, rpc)
-        outcome = "CANCELLED"  # unless it comes to an end: who no longer reads ends the generator where it stands
+        outcome = (
+            "CANCELLED"  # unless it comes to an end: who no longer reads ends the generator where it stands
+        )
         error: TongbanError | None = None
         try:
             with telemetry.span(method, call.traceparent) as trace:
@@ -150,7 +164,9 @@ class Door(grpc.ServerInterceptor):
             request_id=_clean(meta.get("x-request-id", "")) or uuid.uuid4().hex,
             method=method.rpartition("/")[2],
             deadline=time.monotonic() + seconds,
-            traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent := meta.get("traceparent", "")) else "",
+            traceparent=traceparent
+            if _TRACEPARENT.fullmatch(traceparent := meta.get("traceparent", ""))
+            else "",
         )
 
     def _admit(self, method: str, meta: dict[str, str], trace: str) -> None:
@@ -174,7 +190,11 @@ class Door(grpc.ServerInterceptor):
             return from_rpc_error(problem)
         request_id = context.current().request_id
         _log.error("unexpected", exc_info=problem)
-        return Internal("INTERNAL", f"系统出现错误，请联系管理员（编号 {request_id}）。", f"Internal error ({request_id}).")
+        return Internal(
+            "INTERNAL",
+            f"系统出现错误，请联系管理员（编号 {request_id}）。",
+            f"Internal error ({request_id}).",
+        )
 
 
 def _done(started: float, outcome: str) -> None:

@@ -15,7 +15,11 @@ class SettingMissing(RuntimeError):
     """A setting without a safe default is absent."""
 
 
-def _need(name: str) -> str:
+def required(name: str) -> str:
+    """A setting without a safe default.
+
+    Raises SettingMissing.
+    """
     value = os.environ.get(f"TONGBAN_{name}", "")
     if not value:
         raise SettingMissing(f"The setting TONGBAN_{name} is missing.")
@@ -75,7 +79,7 @@ class Settings:
 
 def grpc_address(unit: str) -> str:
     """Where the gRPC server of `unit` listens, as host:port."""
-    return _need(f"GRPC_{unit.upper()}")
+    return required(f"GRPC_{unit.upper()}")
 
 
 def number(name: str, default: float) -> float:
@@ -101,13 +105,13 @@ def settings() -> Settings:
     Raises SettingMissing.
     """
     return Settings(
-        service=_need("SERVICE"),
+        service=required("SERVICE"),
         process=_get("PROCESS", "cli"),
-        public_url=_need("PUBLIC_URL").rstrip("/"),
-        mongo_uri=_need("MONGO_URI"),
-        nats_url=_need("NATS_URL"),
-        keycloak_url=_need("KEYCLOAK_URL").rstrip("/"),
+        public_url=required("PUBLIC_URL").rstrip("/"),
+        mongo_uri=required("MONGO_URI"),
+        nats_url=required("NATS_URL"),
+        keycloak_url=required("KEYCLOAK_URL").rstrip("/"),
         realm=_get("REALM", "tongban"),
-        var=Path(_need("VAR")),
-        secrets=Path(_need("SECRETS")),
+        var=Path(required("VAR")),
+        secrets=Path(required("SECRETS")),
     )

@@ -33,7 +33,9 @@ def _typed() -> Iterator[None]:
         raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
     except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WriteConcernError) as problem:
         raise Unavailable(
-            "STORE_UNAVAILABLE", "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。", "The database does not answer."
+            "STORE_UNAVAILABLE",
+            "数据库暂时不可用，请稍后再试，已提交的内容不会丢失。",
+            "The database does not answer.",
         ) from problem
     except (driver.OperationFailure, driver.DocumentTooLarge) as problem:
         code = getattr(problem, "code", TOO_LARGE[0])

@@ -106,7 +106,9 @@ WHO = {name: frozenset({"person"}) for name in ("One", "Take", "Give", "Talk")}
 
 
 @contextlib.contextmanager
-def serving(given: Settings, who: Any = WHO, verifier: Any = None, health: Health | None = None, **methods: Any) -> Iterator[int]:
+def serving(
+    given: Settings, who: Any = WHO, verifier: Any = None, health: Health | None = None, **methods: Any
+) -> Iterator[int]:
     """A server with the real door; `methods` are plain functions (request, context) → answer. Yields the port."""
     kinds = {
         "One": grpc.unary_unary_rpc_method_handler, "Missing": grpc.unary_unary_rpc_method_handler,
@@ -115,7 +117,8 @@ def serving(given: Settings, who: Any = WHO, verifier: Any = None, health: Healt
     }  # fmt: skip
     server = build(given, verifier or OneToken(), who, health or Health({}, {}))
     handlers = {
-        name: kinds[name](method, Request.FromString, Answer.SerializeToString) for name, method in methods.items()
+        name: kinds[name](method, Request.FromString, Answer.SerializeToString)
+        for name, method in methods.items()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")

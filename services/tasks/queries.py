@@ -185,7 +185,7 @@ def _listing(page: Page) -> Listing:
 
 
 def _place(item: Item, now: datetime) -> tuple[int, int, str]:
-    return -pressing(item, now), micros(item.opened_at) or 0, item.obligation
+    return -pressing(item, now), -(micros(item.opened_at) or 0), item.obligation
 
 
 def _write_place(place: tuple[int, int, str]) -> str:

@@ -73,9 +73,12 @@ class Background:
         tasks = [asyncio.create_task(job) for job in jobs]
         await ready()
         self._begun.set()
-        while not self._stop.is_set() and not any(task.done() for task in tasks):
-            await asyncio.sleep(0.02)
-        self.problem = next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
+        stop = asyncio.create_task(asyncio.to_thread(self._stop.wait))
+        await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+        self._stop.set()
+        self.problem = next(
+            (task.exception() for task in tasks if task.done() and not task.cancelled()), None
+        )
         await end_all(tasks)
         await bus.close()
 
@@ -146,7 +149,9 @@ def settled(store):
     def wait(*repositories, seconds=15.0):
         def empty():
             pending = store.collection("pending").count()
-            return not pending and not any(record["outbox"] for one in repositories for record in one.collection.scan())
+            return not pending and not any(
+                record["outbox"] for one in repositories for record in one.collection.scan()
+            )
 
         eventually(empty, seconds)
 

@@ -26,6 +26,7 @@ HEADERS = {"ce-source": "/tongban/other", "ce-time": "2026-03-04T05:06:07+00:00"
 def _quick(monkeypatch):
     monkeypatch.setattr(module, "BACKOFF", (0.05, 0.05, 0.05, 0.05))
     monkeypatch.setattr(module, "AWAY", 0.1)
+    monkeypatch.setattr(module, "IDLE", 1.0)
 
 
 @pytest.fixture
@@ -55,7 +56,12 @@ def tell(bus, given):
         for sequence in sequences:
             ids.append(uuid.uuid4().hex)
             body = obligation_pb2.ObligationClosed(obligation="o", sequence=sequence).SerializeToString()
-            bus.publish(f"tongban.{given.service}.v1.obligation.closed", body if data is None else data, headers, ids[-1])
+            bus.publish(
+                f"tongban.{given.service}.v1.obligation.closed",
+                body if data is None else data,
+                headers,
+                ids[-1],
+            )
         return ids
 
     return publish
@@ -118,7 +124,12 @@ def test_an_event_arrives_with_its_envelope(consuming, tell, left, given):
 
 
 def test_a_failing_event_is_tried_five_times_and_the_others_go_on(consuming, tell, left, dead):
-    seen = Seen({5: ValueError("坏的数据：第5条\nnext line"), 8: lambda call: ValueError("once") if call == 1 else None})
+    seen = Seen(
+        {
+            5: ValueError("坏的数据：第5条\nnext line"),
+            8: lambda call: ValueError("once") if call == 1 else None,
+        }
+    )
     consuming(seen)
     ids = tell(*range(20))
     eventually(lambda: len(seen.taken) == 19)

@@ -37,7 +37,12 @@ def sequences(told):
 
 def test_a_save_is_published_without_waiting_for_the_poll(seldom, kept, relaying, settled, told):
     shown = []
-    relaying(kept, project=lambda kind, records: shown.extend((kind, record["_id"], record["revision"]) for record in records))
+    relaying(
+        kept,
+        project=lambda kind, records: shown.extend(
+            (kind, record["_id"], record["revision"]) for record in records
+        ),
+    )
     time.sleep(0.2)  # the poll at the start is over
     kept.add(Thing(id="t"), Request("begin"))
     settled(kept, seconds=3)
@@ -62,7 +67,9 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-def test_intents_survive_a_death_before_and_after_the_save(often, store, given, relaying, settled, told, monkeypatch):
+def test_intents_survive_a_death_before_and_after_the_save(
+    often, store, given, relaying, settled, told, monkeypatch
+):
     monkeypatch.setattr(relay_module, "YOUNG", 0.5)
     dying = things(store, given)
     dying.add(Thing(id="t"), Request("begin"))
@@ -70,12 +77,11 @@ def test_intents_survive_a_death_before_and_after_the_save(often, store, given, 
     def die(*_):
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(dying.collection, "save", die)
-        dying.change("t", Request("a"), Thing.add)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(dying, "_wake", die)
-        dying.change("t", Request("b"), Thing.add)
+    for place, name, request in ((dying.collection, "save", "a"), (dying, "_wake", "b")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, die)
+            with pytest.raises(Killed):
+                dying.change("t", Request(request), Thing.add)
     assert store.collection(PENDING).count() == 3
     relaying(dying)
     settled(dying)
@@ -97,7 +103,9 @@ def test_many_writers_and_the_relay(kept, relaying, settled, told):
     def write(writer):
         for number in range(25):
             key = keys[(writer + number) % len(keys)]
-            kept.change(key, Request(f"{writer}-{number}"), lambda thing, number=number: thing.add(events=number % 3))
+            kept.change(
+                key, Request(f"{writer}-{number}"), lambda thing, number=number: thing.add(events=number % 3)
+            )
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
     for thread in threads:
@@ -186,7 +194,12 @@ def test_an_aggregate_that_cannot_be_indexed_stops_nobody(often, store, kept, re
     relaying(kept, project=project)
     # Its events leave all the same, for others wait for them; the intents stay until the index has it.
     eventually(lambda: sequences(told) == [1000] * 3)
-    eventually(lambda: {aggregate_of(record["_id"]) for record in store.collection(PENDING).scan()} == {("things", "bad")})
+    eventually(
+        lambda: (
+            {aggregate_of(record["_id"]) for record in store.collection(PENDING).scan()}
+            == {("things", "bad")}
+        )
+    )
     assert set(shown) == {"a", "b"}
     assert Counter(shown) == {"a": 1, "b": 1}
     good.set()
@@ -248,7 +261,9 @@ def test_a_full_stream_refuses_and_the_outbox_keeps(often, kept, bus, relaying, 
         bus.run(limit(usual), 10)
     settled(kept)
     assert sequences(told) == [1000, 1001, 1002, 2000]
-    print("check 50: stream full: 4 events refused and kept in the outbox, 4 published when there was room again")
+    print(
+        "check 50: stream full: 4 events refused and kept in the outbox, 4 published when there was room again"
+    )
 
 
 async def _config(bus):

@@ -109,7 +109,11 @@ def test_a_step_that_refuses_changes_nothing(repository, intents):
 def test_a_write_that_fails_leaves_no_intent(repository, intents, monkeypatch):
     repository.add(Thing(id="t"), Request("begin"))
     before = intents()
-    for value, problem in ((object(), bson.errors.InvalidDocument), ("x" * (17 << 20), TooMuch), (1 << 70, OverflowError)):
+    for value, problem in (
+        (object(), bson.errors.InvalidDocument),
+        ("x" * (17 << 20), TooMuch),
+        (1 << 70, OverflowError),
+    ):
         with pytest.raises(problem):
             repository.change("t", Request("bad"), lambda thing, value=value: thing.words.update(word=value))
         assert intents() == before
@@ -121,7 +125,9 @@ def test_a_write_that_fails_leaves_no_intent(repository, intents, monkeypatch):
         repository.change("t", Request("bad"), Thing.add)
     assert intents() == before
     # Whether it was written is not known here: then the intent must stay.
-    monkeypatch.setattr(repository.collection, "save", lambda *_: (_ for _ in ()).throw(Unavailable("X", "x")))
+    monkeypatch.setattr(
+        repository.collection, "save", lambda *_: (_ for _ in ()).throw(Unavailable("X", "x"))
+    )
     with pytest.raises(Unavailable):
         repository.change("t", Request("bad"), Thing.add)
     assert intents() == before + 1
@@ -163,17 +169,27 @@ def test_what_is_stored_comes_back(store, given, repository):
     repository.add(Thing(id="键/ä|1.$", words=words, applied={"a.b$": "x"}), Request("begin"))
     found = repository.get("键/ä|1.$")
     assert found.words == words
-    changed = repository.change("键/ä|1.$", Request("$更.改"), lambda thing: thing.words.update({"c.$d": "改"}))
+    changed = repository.change(
+        "键/ä|1.$", Request("$更.改"), lambda thing: thing.words.update({"c.$d": "改"})
+    )
     assert repository.get("键/ä|1.$").words == changed.words == {**words, "c.$d": "改"}
     records = store.collection("plain")
     records.insert({"_id": "t", "at": moment, "none": None, "list": [1, {"x": "二"}], "data": b"\x00\xff"})
     found = records.get("t")
-    assert (found["at"], found["none"], found["list"], found["data"]) == (moment, None, [1, {"x": "二"}], b"\x00\xff")
+    assert (found["at"], found["none"], found["list"], found["data"]) == (
+        moment,
+        None,
+        [1, {"x": "二"}],
+        b"\x00\xff",
+    )
 
 
 def test_old_records_are_lifted(store, given, repository):
     repository.add(Thing(id="t"), Request("begin"))
-    steps = {1: lambda record: {**record, "number": record["number"] + 10}, 2: lambda record: {**record, "words": {"neu": "新"}}}
+    steps = {
+        1: lambda record: {**record, "number": record["number"] + 10},
+        2: lambda record: {**record, "words": {"neu": "新"}},
+    }
     newer = things(store, given, schema=3, upcasts=steps)
     assert (newer.get("t").number, newer.get("t").words) == (10, {"neu": "新"})
     newer.change("t", Request("a"), Thing.add)
@@ -266,11 +282,17 @@ def test_the_database_says_when_its_disk_is_full(store):
             call()
         assert problem.value.reason == "STORE_FULL"
         assert "/srv" not in f"{problem.value.zh}{problem.value.en}"
-    kinds += [lambda text, _code: driver.DocumentTooLarge(text), lambda text, _code: driver.OperationFailure(text, 17419)]
+    kinds += [
+        lambda text, _code: driver.DocumentTooLarge(text),
+        lambda text, _code: driver.OperationFailure(text, 17419),
+    ]
     for _ in range(2):
         with pytest.raises(TooMuch):
             records.put({"_id": "b"})
-    kinds += [lambda text, _code: driver.NetworkTimeout(text), lambda text, _code: driver.WriteConcernError(text, 64)]
+    kinds += [
+        lambda text, _code: driver.NetworkTimeout(text),
+        lambda text, _code: driver.WriteConcernError(text, 64),
+    ]
     for _ in range(2):
         with pytest.raises(Unavailable) as problem:
             records.put({"_id": "b"})
@@ -281,16 +303,23 @@ def test_the_database_says_when_its_disk_is_full(store):
 
 
 @dataclass
-class List_:
+class Todo:
     id: str
     items: dict[str, int] = field(default_factory=dict)
     at: datetime | None = None
 
 
 def test_small_records(store):
-    lists = PlainRecords(store, "lists", List_, List_)
+    lists = PlainRecords(store, "lists", Todo, Todo)
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda number: lists.change("p", lambda one: one.items.update({f"i{number}": number}) or True), range(60)))
+        list(
+            pool.map(
+                lambda number: lists.change(
+                    "p", lambda one: one.items.update({f"i{number}": number}) or True
+                ),
+                range(60),
+            )
+        )
     assert len(lists.get_many(["p", "q"])["p"].items) == 60
     assert lists.change("p", lambda _one: 0) == 0
     assert lists.change("new", lambda _one: False) is False

@@ -16,8 +16,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from chassis import clock, context, log
 from chassis.errors import Conflict, NotFound, TongbanError, from_rpc_error
-from chassis.server import Door, build
 from chassis.health import Health
+from chassis.server import Door, build
 from chassis.tests.helpers import TOKEN, Answer, OneToken, Request, Stub, serving, settings
 
 GOOD = ("authorization", f"Bearer {TOKEN}")
@@ -73,7 +73,11 @@ def test_who_is_not_in_the_table_is_refused(door):
 
 
 def test_the_table_names_callers(tmp_path):
-    for allowed, reason in ((frozenset({"leader"}), "NOT_YOUR_ROLE"), (frozenset(), "NOT_YOUR_ROLE"), (frozenset({"member"}), "")):
+    for allowed, reason in (
+        (frozenset({"leader"}), "NOT_YOUR_ROLE"),
+        (frozenset(), "NOT_YOUR_ROLE"),
+        (frozenset({"member"}), ""),
+    ):
         with serving(settings(tmp_path), {"One": allowed}, One=lambda *_: Answer()) as port:
             stub = Stub(grpc.insecure_channel(f"127.0.0.1:{port}"))
             if reason:
@@ -82,12 +86,18 @@ def test_the_table_names_callers(tmp_path):
                 one(stub)
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize(
+    "given", [None, "", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"]
+)
 def test_without_a_good_token_nobody_comes_in(door, given):
-    stub = door(One=lambda *_: pytest.fail("came through"), Give=lambda *_: iter([pytest.fail("came through")]))
+    stub = door(
+        One=lambda *_: pytest.fail("came through"), Give=lambda *_: iter([pytest.fail("came through")])
+    )
     metadata = [("authorization", given)] if given is not None else []
     for call in (stub.One, lambda request, **more: list(stub.Give(request, **more))):
-        assert failed(lambda call=call: call(Request(), timeout=5, metadata=metadata)).reason == "NOT_SIGNED_IN"
+        assert (
+            failed(lambda call=call: call(Request(), timeout=5, metadata=metadata)).reason == "NOT_SIGNED_IN"
+        )
 
 
 def test_a_handler_knows_the_call(door):
@@ -232,13 +242,27 @@ def test_one_line_per_call(door, lines):
     logger = log.get("test")
 
     def handler(request, _rpc):
-        logger.info("work", title=nasty, nested={"access_token": "abc", "fine": nasty}, Cookie="abc", db_password="abc", plain="正文")
+        logger.info(
+            "work",
+            title=nasty,
+            nested={"access_token": "abc", "fine": nasty},
+            Cookie="abc",
+            db_password="abc",
+            plain="正文",
+        )
         logging.getLogger("library").warning("%s", nasty)
         return Answer()
 
-    stub = door(One=handler, Take=lambda requests, _rpc: Answer(document=str(len(list(requests)))), Give=lambda *_: iter([Answer()]))
+    stub = door(
+        One=handler,
+        Take=lambda requests, _rpc: Answer(document=str(len(list(requests)))),
+        Give=lambda *_: iter([Answer()]),
+    )
     one(stub, ("x-request-id", "r1"))
-    assert stub.Take(iter([Request(), Request()]), timeout=5, metadata=[GOOD, ("x-request-id", "r2")]).document == "2"
+    assert (
+        stub.Take(iter([Request(), Request()]), timeout=5, metadata=[GOOD, ("x-request-id", "r2")]).document
+        == "2"
+    )
     list(one(stub, ("x-request-id", "r3"), method="Give"))
     failed(lambda: stub.One(Request(), timeout=5, metadata=[("x-request-id", "r4")]))
     wait_for(lambda: len([line for line in lines() if line["event"] == "call"]) == 4)
@@ -272,7 +296,11 @@ def test_raw_lines_hold_no_control_characters(capsys):
     log.get("t").info("x", value="".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029])))
     root.handlers[:], written = before, capsys.readouterr().out
     root.setLevel(level)
-    assert not [char for char in written[:-1] if ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in "\u2028\u2029"]
+    assert not [
+        char
+        for char in written[:-1]
+        if ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in "\u2028\u2029"
+    ]
 
 
 def test_a_reader_who_leaves_ends_the_stream(door, lines):
@@ -301,7 +329,7 @@ def test_the_context_does_not_leak_from_call_to_call(door):
         context.amend(token="left over")
         return Answer()
 
-    stub = door(One=handler, Give=lambda *_: (seen.append(context.current().token) or iter([Answer()])))
+    stub = door(One=handler, Give=lambda *_: seen.append(context.current().token) or iter([Answer()]))
     for _ in range(40):
         one(stub)
         list(one(stub, method="Give"))
@@ -327,7 +355,9 @@ def test_a_stop_lets_calls_under_way_finish(tmp_path):
     assert begun.wait(5)
     stopping = server.stop(5)
     # Nobody new comes in.
-    assert isinstance(failed(lambda: one(Stub(grpc.insecure_channel(f"127.0.0.1:{port}")), seconds=1)), TongbanError)
+    assert isinstance(
+        failed(lambda: one(Stub(grpc.insecure_channel(f"127.0.0.1:{port}")), seconds=1)), TongbanError
+    )
     assert not stopping.is_set()
     gate.set()
     assert under_way.result().document == "finished"
@@ -336,4 +366,9 @@ def test_a_stop_lets_calls_under_way_finish(tmp_path):
 
 def test_every_shape_of_method_is_wrapped(tmp_path):
     door = Door(settings(tmp_path), OneToken(), {})
-    assert door.intercept_service(lambda _details: None, type("D", (), {"method": "/x/Y", "invocation_metadata": ()})) is None
+    assert (
+        door.intercept_service(
+            lambda _details: None, type("D", (), {"method": "/x/Y", "invocation_metadata": ()})
+        )
+        is None
+    )

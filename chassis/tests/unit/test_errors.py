@@ -30,7 +30,12 @@ class Failed(grpc.RpcError, grpc.Call):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_type_arrives_as_it_left(kind):
-    sent = kind("SOME_REASON", "一句话。", "One sentence.", {"title": "标题不能为空。", "elements.body": "正文不能为空。"})
+    sent = kind(
+        "SOME_REASON",
+        "一句话。",
+        "One sentence.",
+        {"title": "标题不能为空。", "elements.body": "正文不能为空。"},
+    )
     wire = rpc_status.to_status(sent.to_status())
     got = from_rpc_error(Failed(wire.code, wire.trailing_metadata))
     assert type(got) is kind
@@ -74,7 +79,9 @@ def test_a_foreign_or_damaged_status_says_nothing_of_its_own():
 
 
 def test_a_status_fits_into_the_metadata_however_much_went_wrong():
-    many = InvalidInput("INVALID_INPUT", "字" * 5000, "", {f"rows.{row}.title": "标题不能为空。" * 20 for row in range(500)})
+    many = InvalidInput(
+        "INVALID_INPUT", "字" * 5000, "", {f"rows.{row}.title": "标题不能为空。" * 20 for row in range(500)}
+    )
     status = many.to_status()
     assert status.ByteSize() < 6000
     got = from_status(status)

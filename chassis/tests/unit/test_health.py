@@ -28,7 +28,10 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FRESH", 0.0)
     store, bus = Dependency(), Dependency()
     health = Health({"store": store}, {"bus": bus, "flag": lambda: False})
-    with serving(settings(tmp_path), health=health) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with (
+        serving(settings(tmp_path), health=health) as port,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
         stub = health_pb2_grpc.HealthStub(channel)
 
         def check(name=""):
@@ -42,7 +45,12 @@ def test_only_what_is_needed_decides(ask):
     check, store, bus, _, _ = ask
     assert check() == SERVING
     bus.good = False
-    assert (check(), check("bus"), check("store"), check("flag")) == (SERVING, NOT_SERVING, SERVING, NOT_SERVING)
+    assert (check(), check("bus"), check("store"), check("flag")) == (
+        SERVING,
+        NOT_SERVING,
+        SERVING,
+        NOT_SERVING,
+    )
     store.good = False
     assert (check(), check("store")) == (NOT_SERVING, NOT_SERVING)
     store.good = True

@@ -62,7 +62,12 @@ def test_the_same_request_makes_the_same_id_and_others_do_not():
     assert Request("k", "a").new_id("t-") == Request("k", "b").new_id("t-")
     assert Request("k").new_id() != Request("l").new_id()
     assert Request.event("e", "|a") != Request.event("e", "|b")
-    keys = {request_key("p1", "A", "1"), request_key("p2", "A", "1"), request_key("p1", "B", "1"), request_key("p1", "A", "2")}
+    keys = {
+        request_key("p1", "A", "1"),
+        request_key("p2", "A", "1"),
+        request_key("p1", "B", "1"),
+        request_key("p1", "A", "2"),
+    }
     assert len(keys) == 4
 
 
@@ -119,7 +124,9 @@ def test_context_outside_and_inside_of_a_call():
 def test_a_consumer_finds_its_handler_by_subject():
     handler = lambda _event: None  # noqa: E731
     kind = document_pb2.DocumentConcluded
-    consumer = Consumer("c", {"tongban.*.v1.obligation.opened": (kind, handler), "tongban.a.v1.x.y": (kind, handler)})
+    consumer = Consumer(
+        "c", {"tongban.*.v1.obligation.opened": (kind, handler), "tongban.a.v1.x.y": (kind, handler)}
+    )
     assert consumer.find("tongban.tasks.v1.obligation.opened") == (kind, handler)
     for other in ("tongban.tasks.v1.obligation.closed", "tongban.tasks.v1.obligation", "tongban.a.v1.x.y.z"):
         assert consumer.find(other) is None
@@ -145,13 +152,23 @@ def test_an_event_that_cannot_be_read_says_so(headers, data):
 @pytest.fixture
 def directory():
     made = Directory()
-    units = [("qzf", "云溪区人民政府", "", "organisation"), ("fgw", "发展和改革局", "qzf", "organisation"), ("fgw-tz", "投资科", "fgw", "division")]
+    units = [
+        ("qzf", "云溪区人民政府", "", "organisation"),
+        ("fgw", "发展和改革局", "qzf", "organisation"),
+        ("fgw-tz", "投资科", "fgw", "division"),
+    ]
     for order, (unit, name, parent, kind) in enumerate(units):
         message = directory_pb2.Unit(unit=unit, name=name, parent=parent, kind=kind, order=10 - order)
         made.on_entry(f"unit.{unit}", message.SerializeToString())
-    people = [("z", "张三", ["fgw-tz:head"], False), ("l", "李四", ["fgw:registrar", "fgw-tz:member"], False), ("w", "王五", ["fgw-tz:head"], True)]
+    people = [
+        ("z", "张三", ["fgw-tz:head"], False),
+        ("l", "李四", ["fgw:registrar", "fgw-tz:member"], False),
+        ("w", "王五", ["fgw-tz:head"], True),
+    ]
     for person, name, posts, disabled in people:
-        message = directory_pb2.Person(person=person, username=person, name=name, posts=posts, disabled=disabled)
+        message = directory_pb2.Person(
+            person=person, username=person, name=name, posts=posts, disabled=disabled
+        )
         made.on_entry(f"person.{person}", message.SerializeToString())
     return made
 
@@ -162,7 +179,10 @@ def test_directory_names(directory):
     assert directory.person_name("z") == "张三"
     assert directory.person_name("gone") == "（已注销人员）"
     assert directory.person_name("") == "系统"
-    names = {token: directory.token_name(token) for token in ("all", "p:z", "u:fgw", "u:fgw:registrar", "u:fgw:member")}
+    names = {
+        token: directory.token_name(token)
+        for token in ("all", "p:z", "u:fgw", "u:fgw:registrar", "u:fgw:member")
+    }
     assert list(names.values()) == ["所有人", "张三", "发展和改革局", "发展和改革局（文书）", "发展和改革局"]
 
 
@@ -208,5 +228,7 @@ def test_without_an_endpoint_nothing_of_opentelemetry_is_imported():
         "with telemetry.span('x', '00-a-b-01') as trace: assert trace == '00-a-b-01'\n"
         "print(json.dumps([name for name in sys.modules if 'opentelemetry' in name]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
     assert json.loads(done.stdout) == []

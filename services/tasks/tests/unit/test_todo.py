@@ -17,14 +17,14 @@ def item(key, *, age=1, due=None, urgency="", urged=0):
     )  # fmt: skip
 
 
-def test_pressing_ones_first_then_the_oldest():
+def test_pressing_ones_first_then_the_newest():
     items = [
         item("new", age=1), item("old", age=9), item("jiaji", urgency="加急"), item("teji", urgency="特急"),
         item("urged", urged=1, age=3), item("overdue", due=-1), item("overdue-teji", due=-2, urgency="特急"),
         item("due-soon", due=1, age=5),
     ]  # fmt: skip
     order = [one.obligation for one in in_order(items, NOW)]
-    assert order == ["overdue-teji", "overdue", "urged", "teji", "jiaji", "old", "due-soon", "new"]
+    assert order == ["overdue-teji", "overdue", "teji", "urged", "jiaji", "new", "due-soon", "old"]
 
 
 def test_figures():
