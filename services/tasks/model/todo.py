@@ -73,7 +73,9 @@ def pressing(item: Item, now: datetime) -> int:
 
 def in_order(items: Iterable[Item], now: datetime) -> list[Item]:
     """Pressing ones first, then the newest, so that what arrives is seen; the id decides between equals."""
-    return sorted(items, key=lambda item: (-pressing(item, now), -item.opened_at.timestamp(), item.obligation))
+    return sorted(
+        items, key=lambda item: (-pressing(item, now), -item.opened_at.timestamp(), item.obligation)
+    )
 
 
 def count(items: Iterable[Item], now: datetime) -> Count:
