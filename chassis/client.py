@@ -52,6 +52,7 @@ class Client:
     ) -> None:
         self._unit = unit
         self._make = stub
+        self._bound: grpc.Channel | None = None
         self._stub: Any = None
         self._token = token
 
@@ -60,8 +61,11 @@ class Client:
             raise AttributeError(method)
 
         def call(request: Any, seconds: float | None = None) -> Any:
-            if self._stub is None:
-                self._stub = self._make(channel(self._unit))
+            through = channel(self._unit)
+            if through is not self._bound:
+                # The stub first: another thread that sees the channel bound must find its stub.
+                self._stub = self._make(through)
+                self._bound = through
             return self._call(getattr(self._stub, method), request, seconds)
 
         # Kept as an attribute, so that the next call does not come through __getattr__. The channel itself waits for the
