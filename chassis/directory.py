@@ -98,6 +98,19 @@ class Directory:
             )
         ]
 
+    def answering(self, token: str) -> str | None:
+        """Who answers for `p:<person>` or `u:<unit>`: the person, or the unit's registrars.
+
+        '' for a unit that has no registrar; None for whom the directory does not know, or who holds no post any more.
+        """
+        kind, _, key = token.partition(":")
+        person = self.person(key) if kind == "p" else None
+        if person is not None and not person.disabled and person.posts:
+            return token
+        if kind == "u" and self.unit(key) is not None:
+            return f"u:{key}:registrar" if self.holders(f"{key}:registrar") else ""
+        return None
+
     def token_name(self, token: str) -> str:
         """An audience token in words: a person's name, a unit's name with the post."""
         kind, _, rest = token.partition(":")

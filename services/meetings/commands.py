@@ -183,16 +183,14 @@ def holders(directory: Directory, participants: list[str]) -> list[str]:
     """
     found: list[str] = []
     for token in participants:
-        kind, _, key = token.partition(":")
-        person = directory.person(key) if kind == "p" else None
-        if person is not None and not person.disabled and person.posts:
-            found.append(token)
-        elif kind == "u" and directory.unit(key) is not None:
-            if not directory.holders(f"{key}:registrar"):
-                raise invalid(participants=f"{directory.unit_name(key)}还没有设置文书，请直接选择参会人员。")
-            found.append(f"u:{key}:registrar")
-        else:
+        holder = directory.answering(token)
+        if holder is None:
             raise invalid(participants="所选的参会单位或人员不存在，或已停用，请重新选择。")
+        if not holder:
+            raise invalid(
+                participants=f"{directory.unit_name(token[2:])}还没有设置文书，请直接选择参会人员。"
+            )
+        found.append(holder)
     return found
 
 

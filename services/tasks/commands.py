@@ -142,16 +142,12 @@ def holders(directory: Directory, assignees: list[str]) -> list[str]:
     """
     found: list[str] = []
     for token in assignees:
-        kind, _, key = token.partition(":")
-        person = directory.person(key) if kind == "p" else None
-        if person is not None and not person.disabled and person.posts:
-            found.append(token)
-        elif kind == "u" and directory.unit(key) is not None:
-            if not directory.holders(f"{key}:registrar"):
-                raise invalid(assignees=f"{directory.unit_name(key)}还没有设置文书，请直接选择承办人。")
-            found.append(f"u:{key}:registrar")
-        else:
+        holder = directory.answering(token)
+        if holder is None:
             raise invalid(assignees="所选的承办人或单位不存在，或已停用，请重新选择。")
+        if not holder:
+            raise invalid(assignees=f"{directory.unit_name(token[2:])}还没有设置文书，请直接选择承办人。")
+        found.append(holder)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from dataclasses import dataclass, field
 
@@ -46,10 +45,8 @@ class SlowBus:
 
 
 @pytest.fixture
-def store(tmp_path):
-    mongo = os.environ.get("TONGBAN_TEST_MONGO")
-    if not mongo:
-        pytest.skip("TONGBAN_TEST_MONGO says where the database is")
+def store(tmp_path, engines):
+    mongo = engines["mongo"]
     service = f"relay{uuid.uuid4().hex[:8]}"
     store = Store(
         Settings(service, "test", "https://x", mongo, "", "http://x", "tongban", tmp_path, tmp_path)

@@ -160,9 +160,10 @@ class FakeUpstream:
         return iter([answer]) if route.streaming else answer
 
 
-def parts(tmp_path: Path) -> GatewayParts:
+def settings(tmp_path: Path) -> Settings:
+    """A gateway's settings, with its client secret in place and nothing behind its addresses."""
     (tmp_path / "gateway-client-secret").write_text("not a secret")
-    given = Settings(
+    return Settings(
         service="gateway",
         process="test",
         public_url=PUBLIC,
@@ -173,7 +174,10 @@ def parts(tmp_path: Path) -> GatewayParts:
         var=tmp_path,
         secrets=tmp_path,
     )
-    made = GatewayParts(given)
+
+
+def parts(tmp_path: Path) -> GatewayParts:
+    made = GatewayParts(settings(tmp_path))
     made.__dict__.update(store=FakeStore(), bus=FakeBus(), verifier=FakeVerifier(), oidc=FakeOidc())
     return made
 

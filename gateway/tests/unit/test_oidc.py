@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chassis.errors import NotSignedIn
 from chassis.identity import Verifier
-from chassis.settings import Settings
 from gateway.oidc import LOGOUT_EVENT, Oidc
-from gateway.tests.unit.fakes import PUBLIC
+from gateway.tests.unit.fakes import PUBLIC, settings
 
 KEY = rsa.generate_private_key(65537, 2048)
 OTHER = rsa.generate_private_key(65537, 2048)
@@ -43,18 +42,7 @@ LOGOUT = {
 
 @pytest.fixture
 def oidc(tmp_path):
-    (tmp_path / "gateway-client-secret").write_text("x")
-    given = Settings(
-        service="gateway",
-        process="test",
-        public_url=PUBLIC,
-        mongo_uri="",
-        nats_url="",
-        keycloak_url="http://127.0.0.1:9/id",
-        realm="tongban",
-        var=tmp_path,
-        secrets=tmp_path,
-    )
+    given = settings(tmp_path)
     verifier = Verifier(given)
     jwk = jwt.PyJWK(
         json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": "k1", "alg": "RS256"}
