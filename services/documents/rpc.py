@@ -117,7 +117,8 @@ class Documents(stubs.DocumentServiceServicer):
     def ReadFile(self, request: pb.ReadFileRequest, _: Any) -> Iterator[httpbody_pb2.HttpBody]:
         """The bytes of a file; the type carries the name, as in a mail: application/pdf; name="通知.pdf"."""
         file = access.access_file(self._desk, caller(), request.document, request.digest)
-        kind = f'{file.media_type}; name="{file.name}"'
+        # A quotation mark would end the name.
+        kind = f'{file.media_type}; name="{file.name.replace(chr(34), "”")}"'
         for piece in self._desk.files.read(file.digest):
             yield httpbody_pb2.HttpBody(content_type=kind, data=piece)
 
