@@ -8,37 +8,16 @@ import pytest
 
 from services.meetings.pages import app
 from services.meetings.tests.integration.conftest import AS, DAY
+from tests.browsing import Browser
 from tests.inprocess import PlainVerifier, eventually
 
 pytestmark = pytest.mark.integration
 DATE = DAY.date().isoformat()
 
 
-def said(answer):
-    """What a page says, without the frame around it."""
-    main = answer.text.partition('<main id="main"')[2].partition("</main>")[0] or answer.text
-    return " ".join(re.sub(r"<[^>]+>", " ", main).split())
-
-
 @pytest.fixture
 def browser(meetings):
-    web = app(verifier=PlainVerifier(), directory=meetings.parts.directory).test_client()
-
-    class Browser:
-        def headers(self, person, **more):
-            return {"Authorization": f"Bearer {AS[person]}", "X-Tongban-Csrf": "c" * 20, **more}
-
-        def get(self, path, person, **how):
-            answer = web.get(path, headers=self.headers(person, **how))
-            assert answer.status_code == 200, said(answer)
-            return answer.text
-
-        def post(self, path, person, data, status=303, **how):
-            answer = web.post(path, headers=self.headers(person, **how), data={"_csrf": "c" * 20, **data})
-            assert answer.status_code == status, said(answer)
-            return answer
-
-    return Browser()
+    return Browser(app(verifier=PlainVerifier(), directory=meetings.parts.directory), AS)
 
 
 def form(room, **how):
