@@ -32,4 +32,4 @@ APT_RUN = {
     "openssl": "openssl",
     "/usr/lib/nginx/modules/ngx_http_set_misc_module.so": "libnginx-mod-http-set-misc",
 }
-APT_TEST = {"chromium": "chromium", "pdftoppm": "poppler-utils"}
+APT_TEST = {"chromium": "chromium", "pdftoppm": "poppler-utils", "faketime": "faketime", "wrk": "wrk"}
