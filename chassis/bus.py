@@ -147,7 +147,12 @@ class Bus:
             try:
                 returns = self._returns
                 watcher = await (await self.bucket(name)).watchall()
-                idle = 0
+                # The library says "that is all" too early when the first entries still wait in its own queue.
+                facts = await watcher._sub.consumer_info()  # noqa: SLF001 - nats-py offers no public way to ask
+                first = facts.delivered.consumer_seq + facts.num_pending
+                told, idle = 0, 0
+                if not first:
+                    self._tell(name, None, on_entry, on_ready)
                 while returns == self._returns:
                     try:
                         entry = await watcher.updates(timeout=TICK)
@@ -157,7 +162,12 @@ class Bus:
                             await watcher._sub.consumer_info()  # noqa: SLF001 - nats-py offers no public way to ask
                         continue
                     idle = 0
+                    if entry is None:
+                        continue
                     self._tell(name, entry, on_entry, on_ready)
+                    told += 1
+                    if told == first:
+                        self._tell(name, None, on_entry, on_ready)
             except Exception as error:  # noqa: BLE001 - whatever the client library raises, the watch must not end
                 _log.warning("watch interrupted", bucket=name, problem=str(error) or type(error).__name__)
                 await asyncio.sleep(1)

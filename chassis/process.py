@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from chassis import log, telemetry
+from chassis import log, putback, telemetry
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
@@ -90,7 +90,8 @@ class Service:
     """One service, as its __main__ composes it.
 
     who: the table of who may call what; add(parts, server) adds the servicers; repositories(parts) → name → repository;
-    consumers(parts) → what `work` listens to; registry(parts) → its search index; commands: further verbs of the command line.
+    consumers(parts) → what `work` listens to; registry(parts) → its search index; commands: further verbs of the command line;
+    mend(parts) → what puts right that which follows from an aggregate put back from a backup.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Service:
     registry: Callable[[Parts], Registry] | None = None
     background: Callable[[Parts], list[Any]] = lambda _parts: []
     commands: dict[str, Callable[[Parts, list[str]], int]] = field(default_factory=dict)
+    mend: Callable[[Parts], Callable[[Any], None]] = lambda _parts: lambda _aggregate: None
 
 
 def main(service: Service) -> None:
@@ -109,6 +111,9 @@ def main(service: Service) -> None:
         "serve": lambda parts, _args: serve(service, parts),
         "work": lambda parts, _args: asyncio.run(work(service, parts)),
         "rebuild-index": lambda parts, _args: rebuild(service, parts),
+        "put-back": lambda parts, args: putback.run(
+            parts, service.repositories(parts), service.mend(parts), args
+        ),
         **service.commands,
     }
     if len(sys.argv) < 2 or sys.argv[1] not in verbs:

@@ -78,7 +78,8 @@ class Repository(Generic[T]):
     """The aggregates of one kind.
 
     to_wire turns one domain event into the protobuf message that is published. `upcasts` maps an old schema number to the
-    function that lifts such a record to the next number.
+    function that lifts such a record to the next number. `owners` gives the audience tokens of whose affair an aggregate is, for
+    one organisation to be restored alone; none by default.
     """
 
     def __init__(
@@ -93,7 +94,9 @@ class Repository(Generic[T]):
         upcasts: dict[int, Callable[[Record], Record]] | None = None,
         wake: Callable[[str], None] = lambda _intent: None,
         what: str = "内容",
+        owners: Callable[[T], set[str]] = lambda _aggregate: set(),
     ) -> None:
+        self.owners = owners
         self.collection = store.collection(collection)
         self.name = collection
         self._pending = store.collection(PENDING)
@@ -174,6 +177,23 @@ class Repository(Generic[T]):
             return aggregate
         raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
 
+    def compare(self, old: Record) -> str:
+        """How a record of an earlier time stands to what there is now: "missing", "same" or "differs"."""
+        now = self.collection.get(old["_id"])
+        return "missing" if now is None else "same" if _content(now) == _content(old) else "differs"
+
+    def put_back(self, old: Record) -> None:
+        """Put a record of an earlier time, a backup's, in the place of what there is now; the relay sees to the rest.
+
+        What is there gets the old content under its own next revision and keeps its outbox. Raises Conflict when it changes meanwhile.
+        """
+        now = self.collection.get(old["_id"])
+        if now is None:
+            self._with_intent(old["_id"], old["revision"], lambda: self.collection.insert(old))
+            return
+        record = {**old, "revision": now["revision"]}
+        self._with_intent(old["_id"], now["revision"] + 1, lambda: self.collection.save(record, []))
+
     def _save(self, aggregate: T) -> None:
         record, events = self._dump(aggregate)
         self._with_intent(aggregate.id, aggregate.revision + 1, lambda: self.collection.save(record, events))
@@ -214,3 +234,8 @@ class Repository(Generic[T]):
             record = self._upcasts[version](record)
             version += 1
         return _converter.structure(record, self._kind)
+
+
+def _content(record: Record) -> Record:
+    """What a record says, without what only keeps its changes in order."""
+    return {key: value for key, value in record.items() if key not in ("revision", "outbox", "applied")}

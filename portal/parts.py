@@ -35,7 +35,9 @@ class PortalParts:
     @cached_property
     def credential_records(self) -> Repository[Credential]:
         """The sealed credentials."""
-        return self.chassis.repository(Credential, "credentials", what="密码")
+        return self.chassis.repository(
+            Credential, "credentials", what="密码", owners=lambda one: {f"p:{one.person}"}
+        )
 
     @cached_property
     def vault(self) -> Vault:

@@ -1,4 +1,4 @@
-"""`python -m deploy.backup`: backup, restore, verify, prune, status. See docs/operations.md."""
+"""`python -m deploy.backup`: backup, restore, put-back, verify, prune, status. See docs/operations.md."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.backup import keeping, key
 from deploy.backup.archive import Reader
+from deploy.backup.one_unit import put_back
 from deploy.backup.restoring import restore
 from deploy.backup.taking import backup
 from deploy.local.cache import ROOT
@@ -46,6 +47,16 @@ def _arguments() -> argparse.Namespace:
     restoring.add_argument("--var", type=Path, required=True, help="the new deployment's folder")
     restoring.set_defaults(run=_restore)
 
+    putting = verbs.add_parser("put-back", help="put one organisation's records back, leaving the others'")
+    putting.add_argument("--from", dest="archive", type=Path, required=True)
+    putting.add_argument("--units", required=True, help="ids of organisations or units, with commas")
+    putting.add_argument("--over", action="store_true", help="also replace what is different now")
+    putting.add_argument(
+        "--write", action="store_true", help="do it; without this it only says what it would do"
+    )
+    putting.add_argument("--var", type=Path, default=var)
+    putting.set_defaults(run=_put_back)
+
     verifying = verbs.add_parser("verify", help="read an archive to its end and check every byte")
     verifying.add_argument("archive", type=Path)
     verifying.set_defaults(run=_verify)
@@ -73,6 +84,16 @@ def _restore(given: argparse.Namespace) -> int:
     restore(_there(given.archive), given.var.absolute(), Clock().line)
     line(f"Start it with: make run TONGBAN_VAR={given.var.absolute()}")
     return 0
+
+
+def _put_back(given: argparse.Namespace) -> int:
+    return put_back(
+        _there(given.archive),
+        given.var.absolute(),
+        given.units,
+        ["--over"] * given.over + ["--write"] * given.write,
+        Clock().line,
+    )
 
 
 def _verify(given: argparse.Namespace) -> int:

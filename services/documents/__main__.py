@@ -3,7 +3,7 @@
 from chassis.process import Service, main
 from services.documents import events, rpc
 from services.documents.registry import registry
-from services.documents.repository import repositories
+from services.documents.repository import mend, repositories
 
 SERVICE = Service(
     name="documents",
@@ -12,6 +12,7 @@ SERVICE = Service(
     repositories=repositories,
     consumers=events.consumers,
     registry=registry,
+    mend=mend,
 )
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chassis.directory import Directory
+from chassis.errors import Exists
 from chassis.files import Files
 from chassis.process import Parts
 from chassis.registry import Registry
@@ -40,7 +42,11 @@ class Desk:
 def repositories(parts: Parts) -> dict[str, Repository[Any]]:
     """The repositories by name, as the relay and the index need them."""
     documents: Repository[Document] = parts.repository(
-        Document, "documents", to_wire=wire.document_to_wire, what="公文"
+        Document,
+        "documents",
+        to_wire=wire.document_to_wire,
+        what="公文",
+        owners=lambda document: {f"u:{document.issuing_unit}"},
     )
 
     def delivery_to_wire(delivery: Delivery, event: Any) -> Any:
@@ -48,7 +54,13 @@ def repositories(parts: Parts) -> dict[str, Repository[Any]]:
 
     return {
         "documents": documents,
-        "deliveries": parts.repository(Delivery, "deliveries", to_wire=delivery_to_wire, what="收文"),
+        "deliveries": parts.repository(
+            Delivery,
+            "deliveries",
+            to_wire=delivery_to_wire,
+            what="收文",
+            owners=lambda delivery: {f"u:{delivery.unit}"},
+        ),
         "series": parts.repository(Series, "series"),
     }
 
@@ -67,3 +79,22 @@ def desk(parts: Parts, registry: Registry) -> Desk:
         fonts=Path(text("FONTS")),
         highest_level=int(number("HIGHEST_LEVEL", 0)),
     )
+
+
+def mend(parts: Parts) -> Callable[[Any], None]:
+    """A document that comes back from a backup holds its number again.
+
+    Raises Exists when another one was given it meanwhile.
+    """
+    numbers = parts.store.collection("numbers")
+
+    def hold(aggregate: Any) -> None:
+        number = getattr(aggregate, "number", "")
+        if number and numbers.claim(number, aggregate.id) != aggregate.id:
+            raise Exists(
+                "NUMBER_TAKEN",
+                f"已恢复，但文号{number}已被另一公文使用。",
+                f"It is back, but its number {number} is another document's now.",
+            )
+
+    return hold

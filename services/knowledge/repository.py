@@ -12,4 +12,4 @@ SCHEMA = 1
 
 def open_items(parts: Parts) -> Repository[Item]:
     """The items of this service."""
-    return parts.repository(Item, ITEMS, schema=SCHEMA, what="资料")
+    return parts.repository(Item, ITEMS, schema=SCHEMA, what="资料", owners=lambda item: {f"u:{item.keeper}"})

@@ -57,8 +57,14 @@ class Records:
 def records(parts: Parts, to_wire: ToWire) -> Records:
     """The records of this process; to_wire turns a meeting's news into messages."""
     return Records(
-        meetings=parts.repository(Meeting, "meetings", to_wire=to_wire, what="会议"),
-        rooms=parts.repository(Room, "rooms", what="会议室"),
+        meetings=parts.repository(
+            Meeting,
+            "meetings",
+            to_wire=to_wire,
+            what="会议",
+            owners=lambda meeting: {f"u:{meeting.organiser_unit}"},
+        ),
+        rooms=parts.repository(Room, "rooms", what="会议室", owners=lambda room: {f"u:{room.unit}"}),
         days=PlainRecords(parts.store, "room_days", RoomDay, lambda key: RoomDay(id=key)),
         holds=PlainRecords(parts.store, "holds", Hold, lambda key: Hold(id=key)),
         ends=PlainRecords(parts.store, "ends", End, lambda key: End(id=key)),

@@ -49,7 +49,19 @@ class Records:
 def records(parts: Parts, obligation_event: ToWire, task_event: ToWire) -> Records:
     """The records of this process; the two functions turn domain events into messages."""
     return Records(
-        obligations=parts.repository(Obligation, "obligations", to_wire=obligation_event, what="事项"),
-        tasks=parts.repository(Task, "tasks", to_wire=task_event, what="任务"),
+        obligations=parts.repository(
+            Obligation,
+            "obligations",
+            to_wire=obligation_event,
+            what="事项",
+            owners=lambda one: {one.holder},
+        ),
+        tasks=parts.repository(
+            Task,
+            "tasks",
+            to_wire=task_event,
+            what="任务",
+            owners=lambda task: {f"u:{task.creator_unit}"},
+        ),
         lists=TodoLists(parts.store),
     )

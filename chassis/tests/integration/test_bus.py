@@ -82,6 +82,22 @@ def test_a_bucket_is_told_whole_and_then_by_changes(bus, bucket):
     eventually(lambda: heard[2:] == [("a", b"3"), ("b", None)])
 
 
+def test_ready_comes_after_the_last_of_the_entries_and_not_before(bus, bucket):
+    for number in range(60):
+        bus.put(bucket, f"k{number}", b"1")
+    heard, ready, too_early = [set() for _ in range(40)], [], []
+
+    def whole(index):
+        ready.append(index)
+        if len(heard[index]) < 60:
+            too_early.append(len(heard[index]))
+
+    for index, keys in enumerate(heard):
+        bus.watch(bucket, lambda key, _value, keys=keys: keys.add(key), lambda index=index: whole(index))
+    eventually(lambda: len(ready) == len(heard))
+    assert too_early == []
+
+
 async def _delete(bus, bucket, key):
     await (await bus.bucket(bucket)).delete(key)
 

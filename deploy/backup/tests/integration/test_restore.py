@@ -162,3 +162,63 @@ def test_a_document_under_way_goes_on(taken, restored):  # check 70
     whole = Whole(restored)
     assert whole.all_of("documents", "numbers")[number]["holder"] == taken.under_way
     assert whole.settled(30) == []
+
+
+KINDS = {
+    "documents": ("documents", "deliveries", "numbers"),
+    "tasks": ("obligations", "tasks", "todo"),
+    "meetings": ("meetings", "rooms", "room_days"),
+    "knowledge": ("items",),
+    "portal": ("apps", "credentials"),
+}
+
+
+def everything(whole):
+    """Every record that says something, without what only keeps changes in order."""
+    order = ("revision", "outbox", "applied")
+    return {
+        (service, kind, key): {name: value for name, value in one.items() if name not in order}
+        for service, kinds in KINDS.items()
+        for kind in kinds
+        for key, one in whole.all_of(service, kind).items()
+    }
+
+
+def test_one_organisation_is_put_back_and_the_others_stay_as_they_are(taken, stack):  # check 73
+    whole = Whole(stack)
+    assert whole.settled(180) == []
+    before = everything(whole)
+    manifest = taken.reader.verify()
+    # What was written after the backup is not in it, so only what is older can be lost and come back.
+    lost = [
+        place
+        for place, one in before.items()
+        if (
+            place[:2] == ("documents", "deliveries")
+            and one["unit"] == "fgw"
+            and one["sent_at"] < manifest["cut"].replace(tzinfo=None)
+        )
+        or place == ("tasks", "todo", "u:fgw:registrar")
+    ]
+    assert len(lost) > 3
+    for service, kind, key in lost:
+        whole.client[f"tongban_{service}"][kind].delete_one({"_id": key})
+    command = ("put-back", "--from", taken.archive, "--var", taken.var, "--units", "fgw")
+
+    told = run(taken.folder, *command)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "nothing was changed" in told.stdout
+    assert everything(whole) == {place: one for place, one in before.items() if place not in lost}
+
+    done = run(taken.folder, *command, "--write")
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+    after = everything(whole)
+    back = [place for place in lost if place in after]
+    assert {place for place in lost if place[1] == "deliveries"} <= set(back)
+    others = {place: one for place, one in before.items() if place not in lost}
+    assert {place: one for place, one in after.items() if place not in lost} == others
+    print(f"check 73: {len(back)} records of one organisation back, {len(others)} of others unchanged")
+    refused = run(taken.folder, *command[:-1], "nobody", "--write")
+    assert refused.returncode == 1
+    assert "There is no unit nobody" in refused.stdout
