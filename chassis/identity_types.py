@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 SYSTEM_ROLES = frozenset({"system_administrator", "security_administrator", "auditor"})
+ANY_SERVICE = "service"  # in a table of who may call: whichever service it is
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Principal:
     def callers(self) -> frozenset[str]:
         """The names by which the table of who may call what knows this caller."""
         if self.service:
-            return frozenset({f"service:{self.service}"})
+            return frozenset({f"service:{self.service}", ANY_SERVICE})
         names = set(self.roles & SYSTEM_ROLES)
         if self.posts:
             names.add("person")

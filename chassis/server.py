@@ -1,6 +1,6 @@
 """The one door to a service's data: every call is verified, authorised, bounded in time, logged, and its errors typed.
 
-`WHO` is the service's table: method name → frozenset of callers ("person", "registrar", "leader", "service:<unit>", a realm role).
+`WHO` is the service's table: method name → frozenset of callers ("person", "registrar", "leader", "service:<unit>", "service", a realm role).
 A method that is missing from it is refused, whoever calls.
 """
 

@@ -13,8 +13,8 @@ from typing import Any
 from flask import Blueprint, Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from chassis import clock, log, telemetry
-from chassis.identity_types import SYSTEM_ROLES
+from chassis import clock, log, telemetry, units
+from chassis.identity_types import SYSTEM_ROLES, Principal
 from chassis.web import answers, assets, filters, forms, guard, language, names, problems
 from chassis.web.outside import Outside, VerifierLike
 
@@ -89,17 +89,14 @@ def _prefix(service: str, blueprint: Blueprint) -> str:
     return own if service == "portal" else f"/{service}{own}"
 
 
-def _navigation(*, business: bool) -> list[tuple[str, str, str, str]]:
-    """The places of the platform, in the order in which a clerk needs them: key, label, href, icon.
+def _navigation(principal: Principal) -> list[tuple[str, str, str, str]]:
+    """The places of the platform for this person, in the deployment's order: key, label, href, icon.
 
-    business: whether the person holds a post; without one, as the three administrators, there is nothing to do in the services.
+    Whoever holds no post, as the three administrators, has nothing to do in the services.
     """
-    if not business:
-        return [("home", "首页", "/", "home")]
-    return [
-        ("home", "待办", "/", "home"),
-        ("documents", "公文", "/documents/", "document"),
-        ("meetings", "会议", "/meetings/", "meeting"),
-        ("tasks", "任务", "/tasks/", "task"),
-        ("knowledge", "知识", "/knowledge/", "knowledge"),
+    first = ("home", "待办" if principal.posts else "首页", "/", "home")
+    english = language.english()
+    return [first] + [
+        (unit.name, unit.name.capitalize() if english else unit.title, unit.path, unit.icon)
+        for unit in units.places(principal)
     ]

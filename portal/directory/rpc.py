@@ -18,10 +18,7 @@ from chassis.settings import text
 from portal.directory import bucket, commands, queries
 from portal.keycloak import portal_admin
 
-_ANYONE = callers(
-    "person", "system_administrator", "security_administrator", "auditor",
-    "service:documents", "service:meetings", "service:tasks", "service:knowledge", "service:portal",
-)  # fmt: skip
+_ANYONE = callers("person", "system_administrator", "security_administrator", "auditor", "service")
 _KEEPERS = callers("system_administrator", "service:portal")
 
 WHO = {

@@ -10,7 +10,7 @@ from datetime import timedelta
 from flask import Blueprint, g, render_template, request
 from tongban.portal.v1 import apps_pb2, directory_pb2
 
-from chassis import clock
+from chassis import clock, units
 from portal.pages import calls
 
 views = Blueprint("home", __name__, static_folder="static", static_url_path="/portal-static")
@@ -41,7 +41,8 @@ def search() -> str:
             .SearchPeople(directory_pb2.SearchPeopleRequest(words=words, page_size=10))
             .people
         )
-    return render_template("search.html", words=words, people=people)
+    places = [place for place in units.places(g.principal) if place.search]
+    return render_template("search.html", words=words, people=people, places=places)
 
 
 @views.get("/notices")

@@ -203,7 +203,7 @@ def test_a_service_account_is_no_person():
     real = principal_of(
         {**base, "azp": "svc-tasks", "preferred_username": "service-account-svc-tasks", "posts": ["a:leader"]}
     )
-    assert real.callers == {"service:tasks"}
+    assert real.callers == {"service:tasks", "service"}
     # Somebody who merely signed in through that client, or named himself so.
     for claims in (
         {"azp": "svc-tasks", "preferred_username": "zhang"},

@@ -208,11 +208,11 @@ def test_icons_that_are_used_exist():
         used |= set(re.findall(r"(?:icon|glyph)\(\"(\w+)\"", template.read_text())) | set(
             re.findall(r"icon=[\"'](\w+)", template.read_text())
         )
-    from chassis.web import app as factory
+    from chassis import units
     from chassis.web import problems
 
     used |= {advice.icon for advice in problems._ADVICE.values()} | {
-        entry[3] for entry in factory._navigation(business=True)
+        unit.icon for unit in units.every() if unit.path
     }
     assert used <= known, used - known
 
