@@ -38,7 +38,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_FONTS": str(tools.fonts),
         "TONGBAN_STATIC_VENDOR": str(tools.vendor),
         "TONGBAN_DEMO": "1" if settings.demo else "0",
-        "TONGBAN_UNITS": described(units),
+        "TONGBAN_UNITS": described(tuple(unit for unit in units if unit.exists(settings.root))),
     }
     for unit in units:
         upper = unit.name.upper()
