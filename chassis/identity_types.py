@@ -56,6 +56,12 @@ class Principal:
             names |= {post.partition(":")[2] for post in self.posts}
         return frozenset(names)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether two administrators' roles, or one and a business post, are in one hand (three-role separation)."""
+        held = len(self.roles & SYSTEM_ROLES)
+        return held > 1 or (held == 1 and bool(self.posts))
+
     def has_post(self, unit: str, role: str) -> bool:
         """Whether this person holds that post."""
         return f"u:{unit}:{role}" in self.tokens

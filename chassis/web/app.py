@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from chassis import clock, log, telemetry, units
+from chassis.errors import forbidden
 from chassis.identity_types import SYSTEM_ROLES, Principal
 from chassis.web import answers, assets, filters, forms, guard, language, names, problems
 from chassis.web.outside import Outside, VerifierLike
@@ -65,6 +66,7 @@ def create_app(
     problems.install(app)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
+    _keep_out(app, service)
     app.jinja_env.globals["navigation"] = _navigation
     app.jinja_env.globals["now"] = clock.now
     app.jinja_env.globals["system_roles"] = SYSTEM_ROLES
@@ -87,6 +89,17 @@ def _prefix(service: str, blueprint: Blueprint) -> str:
     # A blueprint that states a prefix of its own keeps it below the service's.
     own = blueprint.url_prefix or ""
     return own if service == "portal" else f"/{service}{own}"
+
+
+def _keep_out(app: Flask, service: str) -> None:
+    """A place is shown to those only whom the deployment names for it; its data the service guards by itself."""
+
+    @app.before_request
+    def _only_its_people() -> None:
+        reader = g.get("principal")
+        here = next((unit for unit in units.every() if unit.name == service and unit.place), None)
+        if reader is not None and here is not None and not here.open_to(reader):
+            raise forbidden("您的账号不办理此项业务。")
 
 
 def _navigation(principal: Principal) -> list[tuple[str, str, str, str]]:
