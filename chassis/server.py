@@ -61,7 +61,7 @@ def request_of(message: Message) -> Request:
     return Request(request_key(who, call.method, given), digest, etag)
 
 
-class Door(grpc.ServerInterceptor):
+class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without types
     """Stands before every method of every service in this server."""
 
     def __init__(self, settings: Settings, verifier: Verifier, who: Who) -> None:

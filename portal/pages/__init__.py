@@ -54,5 +54,6 @@ class Program:
 
 def app() -> Program:
     """The WSGI program."""
+    # granting puts its views among those of the administration.
     views = [home.views, apps.views, people.views, granting.views, open_pages.views]
     return Program(create_app("portal", views, HERE / "templates", title="首页", public=PUBLIC))

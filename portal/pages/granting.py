@@ -12,6 +12,8 @@ from portal.pages import calls
 from portal.pages.administration import views
 from portal.pages.rights import PAGES, matrix
 
+__all__ = ["views"]
+
 CALLERS = {
     "member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导", "system_administrator": "系统管理员",
     "security_administrator": "安全管理员", "auditor": "审计员",
@@ -85,8 +87,10 @@ def _asked(row: dict[str, object], role: str, words: str) -> bool:
 
 
 def _found(username: str) -> pb.Person:
-    found = calls.directory().SearchPeople(pb.SearchPeopleRequest(words=username, page_size=100)).people
-    for one in found:
+    found: pb.SearchPeopleResponse = calls.directory().SearchPeople(
+        pb.SearchPeopleRequest(words=username, page_size=100)
+    )
+    for one in found.people:
         if one.username == username:
             return one
     raise not_found("账号")
