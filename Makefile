@@ -33,8 +33,9 @@ backup: gen ## Back the running platform up into one encrypted archive (TO=folde
 restore: gen ## Restore an archive into an empty folder (ARCHIVE=file VAR=folder)
 	@$(LOCAL).tool python -m deploy.backup restore --from "$(ARCHIVE)" --var "$(VAR)"
 
-lint: gen ## Check the form of the code and of the API definitions
+lint: gen ## Check the form and the types of the code, and the API definitions
 	@$(LOCAL).tool ruff check .
+	@$(LOCAL).tool mypy chassis services gateway portal deploy
 	@test ! -f build/image.binpb || $(LOCAL).tool buf lint build/image.binpb --config proto/buf.yaml --path tongban
 
 test-unit: gen ## Run the tests that need no engine (TESTS=path to choose)

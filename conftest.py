@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from deploy.local import units
 from deploy.local.cache import tools
 from deploy.local.stack import Stack
 
@@ -20,6 +21,8 @@ DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, f
 
 # Where `make install` has put the fonts of printed documents.
 os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
+# The units which this clone lists, as every process of a deployment is told them.
+os.environ.setdefault("TONGBAN_UNITS", units.described(units.load(ROOT)))
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")

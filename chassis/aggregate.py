@@ -57,11 +57,7 @@ class Request:
         if digest is None:
             return False
         if digest != self.digest:
-            raise InvalidInput(
-                "REQUEST_ID_REUSED",
-                "该请求编号已用于另一项操作。",
-                "This request id was used for other content.",
-            )
+            raise reused()
         return True
 
     def mark(self, aggregate: Aggregate) -> None:
@@ -69,6 +65,13 @@ class Request:
         aggregate.applied[self.key] = self.digest
         while len(aggregate.applied) > APPLIED:
             del aggregate.applied[next(iter(aggregate.applied))]
+
+
+def reused() -> InvalidInput:
+    """The refusal of a request id that came with other content."""
+    return InvalidInput(
+        "REQUEST_ID_REUSED", "该请求编号已用于另一项操作。", "This request id was used for other content."
+    )
 
 
 def request_key(caller: str, method: str, request_id: str) -> str:

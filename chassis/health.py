@@ -21,7 +21,7 @@ _log = log.get(__name__)
 Probe = Callable[[], Any]
 
 
-class Health(health_pb2_grpc.HealthServicer):
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # generated without types
     """needed: probes without which the service cannot work; useful: probes that are reported but do not decide.
 
     A probe raises, or returns False, when its dependency does not answer.

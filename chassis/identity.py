@@ -130,12 +130,15 @@ class Verifier:
 
 
 def principal_of(claims: dict[str, Any]) -> Principal:
-    """The caller that verified claims speak of."""
+    """The caller that verified claims speak of.
+
+    Raises NotSignedIn for one who unites what no account may: however Keycloak came to say so, the token opens nothing.
+    """
     client = str(claims.get("azp", ""))
     name = str(claims.get("preferred_username", ""))
     service = client[4:] if client.startswith("svc-") and name == f"service-account-{client}" else ""
     posts = claims.get("posts") or []
-    return Principal(
+    principal = Principal(
         person=str(claims["sub"]),
         name=str(claims.get("name", "")),
         username=name,
@@ -146,6 +149,13 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         service=service,
         expires=int(claims["exp"]),
     )
+    if principal.mixed:
+        raise NotSignedIn(
+            "ROLES_MIXED",
+            "三员分立：该账号兼有不能并存的角色，请联系安全管理员。",
+            "Roles that exclude each other.",
+        )
+    return principal
 
 
 class ServiceToken:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 SYSTEM_ROLES = frozenset({"system_administrator", "security_administrator", "auditor"})
+ANY_SERVICE = "service"  # in a table of who may call: whichever service it is
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,18 @@ class Principal:
     def callers(self) -> frozenset[str]:
         """The names by which the table of who may call what knows this caller."""
         if self.service:
-            return frozenset({f"service:{self.service}"})
+            return frozenset({f"service:{self.service}", ANY_SERVICE})
         names = set(self.roles & SYSTEM_ROLES)
         if self.posts:
             names.add("person")
             names |= {post.partition(":")[2] for post in self.posts}
         return frozenset(names)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether two administrators' roles, or one and a business post, are in one hand (three-role separation)."""
+        held = len(self.roles & SYSTEM_ROLES)
+        return held > 1 or (held == 1 and bool(self.posts))
 
     def has_post(self, unit: str, role: str) -> bool:
         """Whether this person holds that post."""

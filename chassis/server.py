@@ -1,6 +1,6 @@
 """The one door to a service's data: every call is verified, authorised, bounded in time, logged, and its errors typed.
 
-`WHO` is the service's table: method name → frozenset of callers ("person", "registrar", "leader", "service:<unit>", a realm role).
+`WHO` is the service's table: method name → frozenset of callers ("person", "registrar", "leader", "service:<unit>", "service", a realm role).
 A method that is missing from it is refused, whoever calls.
 """
 
@@ -61,7 +61,7 @@ def request_of(message: Message) -> Request:
     return Request(request_key(who, call.method, given), digest, etag)
 
 
-class Door(grpc.ServerInterceptor):
+class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without types
     """Stands before every method of every service in this server."""
 
     def __init__(self, settings: Settings, verifier: Verifier, who: Who) -> None:

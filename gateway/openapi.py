@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
 
+from chassis import units
 from gateway.problems import TITLES
 from gateway.routes import Route, Routes
 from gateway.strict_json import is_scalar
@@ -47,7 +48,7 @@ def describe(routes: Routes, public_url: str, comments: Comments | None = None) 
     paths: dict[str, dict[str, Any]] = {}
     for route in routes.all:
         paths.setdefault(route.template.openapi, {})[route.verb.lower()] = book.operation(route)
-    units = sorted({route.unit for route in routes.all})
+    names = sorted({route.unit for route in routes.all})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,7 +59,7 @@ def describe(routes: Routes, public_url: str, comments: Comments | None = None) 
         },
         "servers": [{"url": public_url}],
         "security": [{"session": []}, {"bearer": []}],
-        "tags": [{"name": unit} for unit in units],
+        "tags": [{"name": name, "description": units.title(name)} for name in names],
         "paths": paths,
         "components": {
             "schemas": {**book.schemas, "Problem": _problem()},

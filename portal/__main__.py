@@ -25,14 +25,14 @@ def _repositories(parts: Parts) -> dict[str, Repository[Any]]:
     return {repository.name: repository for repository in (own.apps, own.credential_records)}
 
 
+SERVICE = Service(
+    name="portal",
+    who=rpc.WHO,
+    add=rpc.add,
+    repositories=_repositories,
+    background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
+    commands={"setup": _setup},
+)
+
 if __name__ == "__main__":
-    main(
-        Service(
-            name="portal",
-            who=rpc.WHO,
-            add=rpc.add,
-            repositories=_repositories,
-            background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
-            commands={"setup": _setup},
-        )
-    )
+    main(SERVICE)

@@ -10,6 +10,7 @@ from tongban.portal.v1 import administration_pb2_grpc as api
 from chassis.deadletters import DeadLetters
 from chassis.errors import not_found
 from chassis.server import callers, request_of
+from portal.answers import once
 from portal.ending import receipts_of
 from portal.parts import PortalParts
 
@@ -44,9 +45,11 @@ class AdministrationRpc(api.AdministrationServiceServicer):
         return answer
 
     def ReplayDeadLetter(self, request: pb.ReplayDeadLetterRequest, _rpc: Any) -> pb.ReplayDeadLetterResponse:
-        request_of(request)
-        DeadLetters(self._parts.chassis.bus).replay(request.sequence)
-        return pb.ReplayDeadLetterResponse()
+        def effect() -> pb.ReplayDeadLetterResponse:
+            DeadLetters(self._parts.chassis.bus).replay(request.sequence)
+            return pb.ReplayDeadLetterResponse()
+
+        return once(self._parts.chassis.store, request_of(request), pb.ReplayDeadLetterResponse, effect)
 
     def ListReceipts(self, request: pb.ListReceiptsRequest, _rpc: Any) -> pb.ListReceiptsResponse:
         receipts = receipts_of(self._parts, request.receipt)

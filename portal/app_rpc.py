@@ -41,7 +41,9 @@ class AppRpc(api.AppServiceServicer):
 
     def ListApps(self, _request: pb.ListAppsRequest, _rpc: Any) -> pb.ListAppsResponse:
         who = _caller()
-        own = [convert.from_built_in(entry, order, who) for order, entry in enumerate(catalogue.BUILT_IN)]
+        own = [
+            convert.from_built_in(entry, order, who) for order, entry in enumerate(catalogue.built_in(who))
+        ]
         return pb.ListAppsResponse(
             apps=own + [convert.from_app(app, who) for app in catalogue.list_apps(self._parts.apps)]
         )

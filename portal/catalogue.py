@@ -5,15 +5,15 @@ And the platform's own entries in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import httpx
 
+from chassis import units
 from chassis.aggregate import Request
 from chassis.errors import Exists, Forbidden, NotSignedIn, Unavailable, not_found
 from chassis.identity_types import Principal
 from chassis.repository import Repository
 from chassis.settings import text
+from chassis.units import Unit
 from portal.addresses import http_url
 from portal.connectors.signing_in import Report
 from portal.model import App
@@ -21,28 +21,18 @@ from portal.parts import PortalParts
 from portal.probing import probe
 
 
-@dataclass(frozen=True)
-class BuiltIn:
-    """A service of the platform itself."""
-
-    id: str
-    name: str
-    icon: str
-    description: str
-    path: str
-
-    def refusal(self, principal: Principal) -> str:
-        """Why not, in Chinese; '' when nothing speaks against it."""
-        return "" if principal.posts else "管理员账号不办理业务"
+def built_in(principal: Principal) -> list[Unit]:
+    """The platform's own services, as far as they concern this person: nobody is shown the administrators' ones as closed."""
+    return [
+        unit for unit in units.every() if unit.place and (unit.open_to(principal) or "person" in unit.roles)
+    ]
 
 
-BUILT_IN = (
-    BuiltIn("documents", "公文", "document", "收文、发文、传阅与归档", "/documents/"),
-    BuiltIn("meetings", "会议", "meeting", "会议通知、回执与会议室预约", "/meetings/"),
-    BuiltIn("tasks", "任务", "task", "任务分派、催办与督查反馈", "/tasks/"),
-    BuiltIn("knowledge", "知识", "knowledge", "制度文件与工作资料查询", "/knowledge/"),
-)
-_BUILT_IN = {entry.id: entry for entry in BUILT_IN}
+def refusal(unit: Unit, principal: Principal) -> str:
+    """Why this person may not open a service of the platform, in Chinese; '' when nothing speaks against it."""
+    if unit.open_to(principal):
+        return ""
+    return "您的岗位无需使用该服务" if principal.posts else "管理员账号不办理业务"
 
 
 def list_apps(apps: Repository[App]) -> list[App]:
@@ -68,7 +58,7 @@ def save_app(apps: Repository[App], wanted: App, request: Request) -> App:
     Raises InvalidInput; Exists when the id is taken; Conflict.
     """
     wanted.check()
-    if wanted.id in _BUILT_IN:
+    if wanted.id in {unit.name for unit in units.every() if unit.place}:
         raise Exists("APP_EXISTS", "该标识为平台自带服务，请换一个。", "Taken by the platform.")
     present = apps.find(wanted.id)
     if present is None:
@@ -112,12 +102,12 @@ def launch(parts: PortalParts, key: str, principal: Principal, token: str) -> st
 
     Raises NotFound, Forbidden (with the reason), WrongState (credential missing or refused), Unavailable.
     """
-    own = _BUILT_IN.get(key)
-    entry = own or get_app(parts.apps, key)
-    if refusal := entry.refusal(principal):
-        raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
-    if isinstance(entry, BuiltIn):
-        return entry.path
+    own = next((unit for unit in units.every() if unit.place and unit.name == key), None)
+    if own is not None:
+        _admit(refusal(own, principal))
+        return own.path
+    entry = get_app(parts.apps, key)
+    _admit(entry.refusal(principal))
     if entry.connector.kind == "bookmark":
         return entry.connector.url
     if entry.connector.kind == "form":
@@ -128,6 +118,11 @@ def launch(parts: PortalParts, key: str, principal: Principal, token: str) -> st
         f"{parts.chassis.settings.public_url.partition(':')[0]}://{key}.{text('APPS_DOMAIN')}/.tongban/enter"
     )
     return str(base.copy_merge_params({"ticket": ticket, "next": entry.connector.start}))
+
+
+def _admit(reason: str) -> None:
+    if reason:
+        raise Forbidden("APP_NOT_ALLOWED", f"{reason}。", "This person may not open this system.")
 
 
 def _ticket(app: str, token: str) -> str:
@@ -162,8 +157,8 @@ def test_connector(parts: PortalParts, key: str, principal: Principal) -> tuple[
     """
     app = get_app(parts.apps, key)
     keeper = "system_administrator" in principal.roles
-    if (refusal := app.refusal(principal)) and not keeper:
-        raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
+    if not keeper:
+        _admit(app.refusal(principal))
     if app.connector.kind == "form":
         return parts.opening.test(app, principal)
     return probe(parts.client, app, principal)

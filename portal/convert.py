@@ -5,7 +5,8 @@ from __future__ import annotations
 from tongban.portal.v1 import apps_pb2 as pb
 
 from chassis.identity_types import Principal
-from portal.catalogue import BuiltIn
+from chassis.units import Unit
+from portal import catalogue
 from portal.connectors.signing_in import Report
 from portal.credentials import Credential
 from portal.model import App, Connector, FormLogin
@@ -72,20 +73,20 @@ def _from_connector(connector: Connector) -> pb.Connector:
     return message
 
 
-def from_built_in(entry: BuiltIn, order: int, principal: Principal) -> pb.App:
+def from_built_in(unit: Unit, order: int, principal: Principal) -> pb.App:
     """A service of the platform as an entry of the catalogue."""
-    refusal = entry.refusal(principal)
+    refusal = catalogue.refusal(unit, principal)
     return pb.App(
-        app=entry.id,
-        name=entry.name,
-        icon=entry.icon,
-        description=entry.description,
+        app=unit.name,
+        name=unit.title,
+        icon=unit.icon,
+        description=unit.about,
         category="办公",
         order=order,
         may_open=not refusal,
         reason=refusal,
         built_in=True,
-        connector=pb.Connector(kind="bookmark", url=entry.path),
+        connector=pb.Connector(kind="bookmark", url=unit.path),
     )
 
 

@@ -26,10 +26,14 @@ class Browser:
     def headers(self, person: str, **more: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._tokens[person]}", "X-Tongban-Csrf": CSRF, **more}
 
-    def get(self, path: str, person: str, **how: str) -> str:
+    def ask(self, path: str, person: str, status: int = 200, **how: str) -> Any:
+        """The whole answer; `get` gives its text."""
         answer = self._web.get(path, headers=self.headers(person, **how))
-        assert answer.status_code == 200, said(answer)
-        return answer.text
+        assert answer.status_code == status, said(answer)
+        return answer
+
+    def get(self, path: str, person: str, **how: str) -> str:
+        return str(self.ask(path, person, **how).text)
 
     def post(self, path: str, person: str, data: dict[str, Any], status: int = 303, **how: str) -> Any:
         answer = self._web.post(path, headers=self.headers(person, **how), data={"_csrf": CSRF, **data})

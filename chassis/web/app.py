@@ -13,8 +13,9 @@ from typing import Any
 from flask import Blueprint, Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from chassis import clock, log, telemetry
-from chassis.identity_types import SYSTEM_ROLES
+from chassis import clock, log, telemetry, units
+from chassis.errors import forbidden
+from chassis.identity_types import SYSTEM_ROLES, Principal
 from chassis.web import answers, assets, filters, forms, guard, language, names, problems
 from chassis.web.outside import Outside, VerifierLike
 
@@ -65,6 +66,7 @@ def create_app(
     problems.install(app)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
+    _keep_out(app, service)
     app.jinja_env.globals["navigation"] = _navigation
     app.jinja_env.globals["now"] = clock.now
     app.jinja_env.globals["system_roles"] = SYSTEM_ROLES
@@ -89,17 +91,25 @@ def _prefix(service: str, blueprint: Blueprint) -> str:
     return own if service == "portal" else f"/{service}{own}"
 
 
-def _navigation(*, business: bool) -> list[tuple[str, str, str, str]]:
-    """The places of the platform, in the order in which a clerk needs them: key, label, href, icon.
+def _keep_out(app: Flask, service: str) -> None:
+    """A place is shown to those only whom the deployment names for it; its data the service guards by itself."""
 
-    business: whether the person holds a post; without one, as the three administrators, there is nothing to do in the services.
+    @app.before_request
+    def _only_its_people() -> None:
+        reader = g.get("principal")
+        here = next((unit for unit in units.every() if unit.name == service and unit.place), None)
+        if reader is not None and here is not None and not here.open_to(reader):
+            raise forbidden("您的账号不办理此项业务。")
+
+
+def _navigation(principal: Principal) -> list[tuple[str, str, str, str]]:
+    """The places of the platform for this person, in the deployment's order: key, label, href, icon.
+
+    Whoever holds no post, as the three administrators, has nothing to do in the services.
     """
-    if not business:
-        return [("home", "首页", "/", "home")]
-    return [
-        ("home", "待办", "/", "home"),
-        ("documents", "公文", "/documents/", "document"),
-        ("meetings", "会议", "/meetings/", "meeting"),
-        ("tasks", "任务", "/tasks/", "task"),
-        ("knowledge", "知识", "/knowledge/", "knowledge"),
+    first = ("home", "待办" if principal.posts else "首页", "/", "home")
+    english = language.english()
+    return [first] + [
+        (unit.name, unit.name.capitalize() if english else unit.title, unit.path, unit.icon)
+        for unit in units.places(principal)
     ]

@@ -6,6 +6,7 @@ There is no login here: a stand-in for the edge adds the headers which a signed-
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from chassis.web import create_app, form_errors, go, htmx, paged, toast
 
 HERE = Path(__file__).parent
 CSRF = "gallery"
+UNITS = '[{"name": "documents", "title": "公文", "icon": "document", "path": "/documents/"}]'
 ICONS = " ".join(re.findall(r'symbol id="(\w+)"', (HERE / "static/icons.svg").read_text()))
 _PEOPLE = {
     "zhang": "张明远",
@@ -232,6 +234,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--vendor", type=Path, help="a folder with htmx.min.js, when static/vendor is empty")
     given = parser.parse_args()
+    os.environ.setdefault("TONGBAN_UNITS", UNITS)
     app = application()
     if given.vendor:
         app.add_url_rule(

@@ -14,8 +14,8 @@ GONE_UNIT = "（已撤销单位）"
 ROLES = {"member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导"}
 REALM_ROLES = {
     "system_administrator": "系统管理员",
-    "security_administrator": "安全保密员",
-    "auditor": "安全审计员",
+    "security_administrator": "安全管理员",
+    "auditor": "审计员",
 }
 
 

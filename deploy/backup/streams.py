@@ -104,12 +104,12 @@ class Broker:
     def buckets(self) -> list[str]:
         """The sections of all key-value buckets."""
         streams = self._run(self._bus.js.streams_info())
-        names = (info.config.name for info in streams)
+        names = (info.config.name or "" for info in streams)
         return sorted(BUCKET + name.removeprefix(_KV) for name in names if name.startswith(_KV))
 
     def left_out(self) -> list[str]:
         """Streams which are none of the platform's; they are not kept."""
-        names = (info.config.name for info in self._run(self._bus.js.streams_info()))
+        names = (info.config.name or "" for info in self._run(self._bus.js.streams_info()))
         return sorted(name for name in names if name not in (STREAM, DEAD) and not name.startswith(_KV))
 
     def pairs(self, section: str) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from deploy.demo.life import Story
 from deploy.demo.organisation import SIZES, District, district
 from deploy.demo.others import fill_others
 
-ADMINISTRATOR = "sysadmin"
+ADMINISTRATOR, SECURITY = "sysadmin", "secadmin"
 SHOWN = [
     ("qfb.wenshu", "区政府办文书：起草、核发、查看各单位办理情况"),
     ("qfb.mishu", "区政府办秘书科科长：审核"),
@@ -81,7 +81,16 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
         batch = made.people[start : start + 100]
         for person in batch:
             person.initial_password = password
-        saved = people.call(directory.SavePeople, pb.SavePeopleRequest(people=batch), ADMINISTRATOR)
+        rights = [
+            pb.Rights(username=one.username, posts=one.posts, clearance=one.clearance, roles=one.roles)
+            for one in batch
+        ]
+        for person in batch:
+            person.ClearField("posts")
+            person.ClearField("clearance")
+            person.ClearField("roles")
+        people.call(directory.SavePeople, pb.SavePeopleRequest(people=batch), ADMINISTRATOR)
+        saved = people.call(directory.SaveRights, pb.SaveRightsRequest(rights=rights), SECURITY)
         ids |= {person.username: person.person for person in saved.people}
     return ids
 

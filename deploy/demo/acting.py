@@ -58,7 +58,7 @@ class People:
             raise Unavailable(
                 "NO_TOKEN", f"{username} 无法登录演示系统。", f"No token for {username}: {reply.text[:200]}"
             )
-        token = reply.json()["access_token"]
+        token = str(reply.json()["access_token"])
         with self._lock:
             self._tokens[username] = (time.monotonic() + RENEW, token)
         return token

@@ -7,7 +7,7 @@ from deploy.local import secretfiles
 from deploy.local.cache import Tools
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.settings import Settings
-from deploy.local.units import Unit
+from deploy.local.units import Unit, described
 
 REALM = "tongban"
 NATS_USER = "tongban"
@@ -38,6 +38,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_FONTS": str(tools.fonts),
         "TONGBAN_STATIC_VENDOR": str(tools.vendor),
         "TONGBAN_DEMO": "1" if settings.demo else "0",
+        "TONGBAN_UNITS": described(tuple(unit for unit in units if unit.exists(settings.root))),
     }
     for unit in units:
         upper = unit.name.upper()

@@ -3,6 +3,7 @@
 Everything that depends on which services exist is derived from here.
 """
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -12,7 +13,19 @@ from typing import Any
 from deploy.local.say import Refusal
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_KEYS = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path"}
+_PROCESSES = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path"}
+_SHOWN = {"title", "about", "icon", "roles", "search"}
+# As chassis.identity_types.Principal.callers has them; this package stands on the standard library alone.
+_ROLES = {
+    "person",
+    "member",
+    "registrar",
+    "head",
+    "leader",
+    "system_administrator",
+    "security_administrator",
+    "auditor",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,11 @@ class Unit:
     setup: bool = False
     site: str = ""
     path: str = ""
+    title: str = ""
+    about: str = ""
+    icon: str = ""
+    roles: tuple[str, ...] = ("person",)
+    search: bool = False
 
     @property
     def http(self) -> bool:
@@ -56,17 +74,37 @@ def load(root: Path) -> tuple[Unit, ...]:
     return tuple(_unit(name, index, entry) for index, (name, entry) in enumerate(table(root).items()))
 
 
+def described(listed: tuple[Unit, ...]) -> str:
+    """What chassis.units tells every process of these units (TONGBAN_UNITS)."""
+    return json.dumps(
+        [
+            {
+                "name": unit.name, "title": unit.title, "about": unit.about, "icon": unit.icon, "path": unit.path,
+                "roles": unit.roles, "search": unit.search, "grpc": bool(unit.grpc),
+            }
+            for unit in listed
+        ]
+    )  # fmt: skip
+
+
 def _unit(name: str, index: int, entry: Any) -> Unit:
     if not isinstance(entry, dict):
         raise Refusal(f"deploy/units.toml: {name} stands outside of any unit's table; move it into one.")
     if not _NAME.fullmatch(name):
         raise Refusal(f"deploy/units.toml: the unit name {name!r} may hold small letters, digits and _ only.")
-    unknown = set(entry) - _KEYS
+    unknown = set(entry) - _PROCESSES - _SHOWN
     if unknown:
         raise Refusal(f"deploy/units.toml: [{name}] has the unknown key {min(unknown)!r}; remove it.")
-    unit = Unit(name=name, index=index, **{"module": f"services.{name}", **entry})
+    roles = tuple(entry.get("roles", ("person",)))
+    unit = Unit(name=name, index=index, **{"module": f"services.{name}", **entry, "roles": roles})
     if sum((unit.pages, unit.web, bool(unit.site))) > 1:
         raise Refusal(f"deploy/units.toml: [{name}] may have only one of pages, web and site.")
     if unit.pages != bool(unit.path):
         raise Refusal(f"deploy/units.toml: [{name}] needs both pages and path, or neither.")
+    if not unit.roles or not set(unit.roles) <= _ROLES:
+        raise Refusal(
+            f"deploy/units.toml: [{name}] has roles that nobody can hold; known: {', '.join(sorted(_ROLES))}."
+        )
+    if unit.pages and not (unit.title and unit.icon):
+        raise Refusal(f"deploy/units.toml: [{name}] has pages and needs a title and an icon for them.")
     return unit

@@ -1,7 +1,6 @@
 // Draws the API's description. Everything is put in as text, never as markup.
 "use strict";
 
-const UNITS = { documents: "公文", meetings: "会议", tasks: "任务", knowledge: "知识", portal: "门户" };
 const PLACES = { path: "路径", query: "查询", header: "请求头" };
 
 function element(tag, attributes, ...children) {
@@ -70,8 +69,8 @@ function draw(spec) {
   const target = document.getElementById("operations");
   target.replaceChildren();
   document.getElementById("about").textContent = spec.info.description;
-  for (const { name } of spec.tags) {
-    const title = UNITS[name] || name;
+  for (const { name, description } of spec.tags) {
+    const title = description || name;
     document.getElementById("units").append(element("a", { href: `#${name}` }, title));
     const section = element("section", {}, element("h2", { id: name }, title));
     for (const { path, verb, operation } of operations.filter((one) => one.operation.tags[0] === name)) {

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from keycloak import KeycloakAdmin
-from tongban.portal.v1.directory_pb2 import Person, Unit
+from tongban.portal.v1.directory_pb2 import Person, Rights, Unit
 
+from chassis.errors import Conflict, forbidden, invalid
+from chassis.identity_types import Principal
 from portal.directory import users
 from portal.directory.groups import Group, read_groups, save_group
-from portal.directory.rules import check_people, check_units
+from portal.directory.rules import check_people, check_units, rights_of
 from portal.keycloak import realm_call
 
 # Keycloak's own work is what takes time; more threads than this only wait for its database.
@@ -42,8 +45,61 @@ def save_units(admin: KeycloakAdmin, units: list[Unit]) -> Saved[Unit]:
     return Saved(outcomes.count("created"), outcomes.count("changed"), units)
 
 
+def save_accounts(
+    admin: KeycloakAdmin, by: Principal, people: list[Person], *, temporary: bool
+) -> Saved[Person]:
+    """Creates or changes accounts for the system administrator `by`; what they may do stays as it is, and is nothing for a new one.
+
+    Otherwise as save_people. Raises Forbidden for one's own account and for rights that differ from those held.
+    """
+    _nobody_own(by, [person.username for person in people])
+    held = _accounts(admin, [person.username for person in people])
+    for position, person in enumerate(people):
+        there = held.get(person.username)
+        rights = rights_of(there) if there else rights_of(Person())
+        if rights_of(person) not in (rights, rights_of(Person())):
+            raise forbidden("岗位、密级和管理角色由安全管理员授予。")
+        # A copy, since the request's digest is remembered by what it said.
+        copy = Person()
+        copy.CopyFrom(person)
+        copy.posts[:], copy.clearance, copy.roles[:] = rights
+        people[position] = copy
+    return save_people(admin, people, temporary=temporary)
+
+
+def save_rights(admin: KeycloakAdmin, by: Principal, rights: list[Rights]) -> Saved[Person]:
+    """Gives accounts their posts, clearance and role for the security administrator `by`.
+
+    Otherwise as save_people. Raises Forbidden for one's own account, InvalidInput for an account that is not there.
+    """
+    _nobody_own(by, [one.username for one in rights])
+    held = _accounts(admin, [one.username for one in rights])
+    for one in rights:
+        there = held.get(one.username)
+        if there is None:
+            raise invalid(rights=f"没有登录名为“{one.username}”的账号，请先由系统管理员建立")
+        there.posts[:], there.clearance, there.roles[:] = one.posts, one.clearance, one.roles
+    return save_people(admin, [held[one.username] for one in rights], temporary=False)
+
+
+def _nobody_own(by: Principal, usernames: list[str]) -> None:
+    """Nobody gives anything to themselves. Raises Forbidden."""
+    if by.username in usernames:
+        raise forbidden("不能变更自己的账号和权限，请由其他管理员办理。")
+
+
+def _accounts(admin: KeycloakAdmin, usernames: list[str]) -> dict[str, Person]:
+    """Those of these accounts that exist, as they are, by username."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = [user for user in threads.map(partial(users.find_user, admin), usernames) if user is not None]
+        roles = threads.map(lambda user: users.roles_of(admin, user["id"]), found)
+        return {
+            user["username"]: users.person_of(user, held) for user, held in zip(found, roles, strict=True)
+        }
+
+
 def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) -> Saved[Person]:
-    """Creates or changes people by their username.
+    """Creates or changes people by their username, whole; who may do which part of that is said by the two above.
 
     `temporary`: an initial password must be changed at the first sign-in.
 
@@ -91,18 +147,30 @@ def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: 
         realm_call(admin, "put", f"users/{identity}/groups/{group}", data="{}")
     for group in member - wanted:
         realm_call(admin, "delete", f"users/{identity}/groups/{group}")
-    _change_roles(admin, identity, set(before.roles), set(after.roles))
+    change_roles(admin, identity, set(before.roles), set(after.roles))
     if users.loses_rights(before, after):
         realm_call(admin, "post", f"users/{identity}/logout", data="{}")
     return True
 
 
-def _change_roles(admin: KeycloakAdmin, identity: str, before: set[str], after: set[str]) -> None:
+def change_roles(admin: KeycloakAdmin, identity: str, before: set[str], after: set[str]) -> None:
+    """Brings the administrators' roles of an account to `after`.
+
+    Raises Conflict when somebody else gave another one at the same time; then neither of the two is kept by our doing.
+    """
     # Taken away first, so that nobody ever holds two.
     for role in before - after:
         admin.delete_realm_roles_of_user(identity, [admin.get_realm_role(role)])
     for role in after - before:
         admin.assign_realm_roles(identity, [admin.get_realm_role(role)])
+        # Looked at again, since Keycloak knows no "only if": of two at once each sees the other's, and takes its own back.
+        if len(users.roles_of(admin, identity)) > 1:
+            admin.delete_realm_roles_of_user(identity, [admin.get_realm_role(role)])
+            raise Conflict(
+                "ROLE_MEANWHILE",
+                "该账号刚刚被授予另一种管理角色，请刷新后再试。",
+                "Given another role meanwhile.",
+            )
 
 
 def _saved(person: Person, identity: str) -> Person:

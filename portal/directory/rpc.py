@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,23 +13,23 @@ from tongban.portal.v1 import directory_pb2_grpc as api
 from chassis import context
 from chassis.directory import Directory
 from chassis.errors import Unavailable
+from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.server import callers, request_of
 from chassis.settings import text
+from portal.answers import once
 from portal.directory import bucket, commands, queries
+from portal.directory.commands import Saved
 from portal.keycloak import portal_admin
 
-_ANYONE = callers(
-    "person", "system_administrator", "security_administrator", "auditor",
-    "service:documents", "service:meetings", "service:tasks", "service:knowledge", "service:portal",
-)  # fmt: skip
-_KEEPERS = callers("system_administrator", "service:portal")
+_ANYONE = callers("person", "system_administrator", "security_administrator", "auditor", "service")
 
 WHO = {
     "ListUnits": _ANYONE,
     "SearchPeople": _ANYONE,
-    "SaveUnits": _KEEPERS,
-    "SavePeople": _KEEPERS,
+    "SaveUnits": callers("system_administrator"),
+    "SavePeople": callers("system_administrator"),
+    "SaveRights": callers("security_administrator"),
 }
 
 _PATIENCE = 5.0
@@ -69,15 +70,38 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return pb.SearchPeopleResponse(people=people)
 
     def SaveUnits(self, request: pb.SaveUnitsRequest, _rpc: Any) -> pb.SaveUnitsResponse:
-        request_of(request)
-        saved = commands.save_units(self._admin, list(request.units))
-        bus = self._parts.bus
-        bus.run(bucket.write(bus.bus, saved.things, []), _SECONDS)
-        return pb.SaveUnitsResponse(created=saved.created, changed=saved.changed)
+        def effect() -> pb.SaveUnitsResponse:
+            saved = commands.save_units(self._admin, list(request.units))
+            bus = self._parts.bus
+            bus.run(bucket.write(bus.bus, saved.things, []), _SECONDS)
+            return pb.SaveUnitsResponse(created=saved.created, changed=saved.changed)
+
+        return once(self._parts.store, request_of(request), pb.SaveUnitsResponse, effect)
 
     def SavePeople(self, request: pb.SavePeopleRequest, _rpc: Any) -> pb.SavePeopleResponse:
-        request_of(request)
-        saved = commands.save_people(self._admin, list(request.people), temporary=self._temporary)
-        bus = self._parts.bus
-        bus.run(bucket.write(bus.bus, [], saved.things), _SECONDS)
-        return pb.SavePeopleResponse(created=saved.created, changed=saved.changed, people=saved.things)
+        return self._people(
+            request,
+            lambda: commands.save_accounts(
+                self._admin, _caller(), list(request.people), temporary=self._temporary
+            ),
+        )
+
+    def SaveRights(self, request: pb.SaveRightsRequest, _rpc: Any) -> pb.SavePeopleResponse:
+        return self._people(
+            request, lambda: commands.save_rights(self._admin, _caller(), list(request.rights))
+        )
+
+    def _people(self, request: Any, save: Callable[[], Saved[pb.Person]]) -> pb.SavePeopleResponse:
+        def effect() -> pb.SavePeopleResponse:
+            saved = save()
+            bus = self._parts.bus
+            bus.run(bucket.write(bus.bus, [], saved.things), _SECONDS)
+            return pb.SavePeopleResponse(created=saved.created, changed=saved.changed, people=saved.things)
+
+        return once(self._parts.store, request_of(request), pb.SavePeopleResponse, effect)
+
+
+def _caller() -> Principal:
+    principal = context.current().principal
+    assert principal is not None  # noqa: S101 - the door lets nobody in without
+    return principal

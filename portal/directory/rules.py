@@ -55,6 +55,11 @@ def _depth(unit: Unit, after: Mapping[str, Unit]) -> int:
     return len(seen)
 
 
+def rights_of(person: Person) -> tuple[list[str], int, list[str]]:
+    """What an account may do: posts, clearance, administrators' roles."""
+    return list(person.posts), person.clearance, sorted(person.roles)
+
+
 def check_people(people: list[Person], units: Collection[str]) -> None:
     """Whether these people may be saved.
 

@@ -15,7 +15,7 @@ from chassis.process import Parts
 from chassis.settings import settings, text
 from chassis.web import create_app
 from portal.connectors.proxy import PREFIX, Proxy
-from portal.pages import administration, apps, home, open_pages, people
+from portal.pages import apps, granting, home, open_pages, people
 from portal.parts import PortalParts
 
 HERE = Path(__file__).parent
@@ -54,5 +54,6 @@ class Program:
 
 def app() -> Program:
     """The WSGI program."""
-    views = [home.views, apps.views, people.views, administration.views, open_pages.views]
+    # granting puts its views among those of the administration.
+    views = [home.views, apps.views, people.views, granting.views, open_pages.views]
     return Program(create_app("portal", views, HERE / "templates", title="首页", public=PUBLIC))

@@ -10,8 +10,9 @@ from datetime import timedelta
 from flask import Blueprint, g, render_template, request
 from tongban.portal.v1 import apps_pb2, directory_pb2
 
-from chassis import clock
+from chassis import clock, units
 from portal.pages import calls
+from portal.pages.rights import work_of
 
 views = Blueprint("home", __name__, static_folder="static", static_url_path="/portal-static")
 _CHINA = timedelta(hours=8)
@@ -23,7 +24,9 @@ def index() -> str:
     answer = calls.apps().ListApps(apps_pb2.ListAppsRequest())
     may = [app for app in answer.apps if app.may_open]
     may_not = [app for app in answer.apps if not app.may_open]
-    return render_template("home.html", greeting=_greeting(), may=may, may_not=may_not)
+    return render_template(
+        "home.html", greeting=_greeting(), may=may, may_not=may_not, work=work_of(g.principal)
+    )
 
 
 @views.get("/me")
@@ -41,7 +44,8 @@ def search() -> str:
             .SearchPeople(directory_pb2.SearchPeopleRequest(words=words, page_size=10))
             .people
         )
-    return render_template("search.html", words=words, people=people)
+    places = [place for place in units.places(g.principal) if place.search]
+    return render_template("search.html", words=words, people=people, places=places)
 
 
 @views.get("/notices")

@@ -5,6 +5,7 @@ May run at every start.
 
 from __future__ import annotations
 
+from chassis import units
 from chassis.log import get
 from chassis.settings import Settings, text
 from portal.addresses import http_url
@@ -29,7 +30,7 @@ def run(settings: Settings) -> None:
 
     secret = ensure_secret(folder, "gateway-client-secret")
     apply.apply_client(admin, clients.gateway(secret, settings.public_url, http_url("gateway")))
-    for unit in clients.SERVICES:
+    for unit in (unit.name for unit in units.every() if unit.grpc):
         client = apply.apply_client(admin, clients.service(unit, ensure_secret(folder, f"svc-{unit}")))
         if unit == "portal":
             apply.grant_management(admin, client, clients.PORTAL_RIGHTS)

@@ -9,7 +9,6 @@ from typing import Any
 
 from portal.setup.realm import SCOPE
 
-SERVICES = ("documents", "meetings", "tasks", "knowledge", "portal")
 # partialImport asks for manage-realm; there is no other way to bring in hundreds of people with hashed
 # passwords in seconds.
 PORTAL_RIGHTS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.process import Parts
-from chassis.registry import Registry, micros
+from chassis.registry import MakeEntry, Registry, micros
 from chassis.search import Entry, Field, Schema
 from services.documents.model.incoming import ENDED, Delivery
 from services.documents.model.outgoing import Document
@@ -65,5 +65,5 @@ def incoming_entry(delivery: Delivery) -> Entry | None:
 
 def registry(parts: Parts) -> Registry:
     """The registers of this service."""
-    entries = {"documents": outgoing_entry, "deliveries": incoming_entry}
+    entries: dict[str, MakeEntry] = {"documents": outgoing_entry, "deliveries": incoming_entry}
     return Registry(parts.settings.own_var / "index", SCHEMA, entries)

@@ -21,6 +21,7 @@ from chassis.client import typed
 from chassis.errors import TongbanError
 from chassis.identity_types import SYSTEM_ROLES
 from tests.inprocess import InProcess, PlainVerifier, token
+from tests.rules.rights_table import TABLE, cells
 
 NOT_OURS = ("pending", "used")
 
@@ -44,6 +45,9 @@ class Matrix:
     cells: int = 0
     wrong: list[str] = field(default_factory=list)
     covered: set[str] = field(default_factory=set)
+    bound: set[str] = field(
+        default_factory=set
+    )  # methods that the single record closes to some whom the table admits
     seen: Counter[str] = field(default_factory=Counter)
 
     def step(
@@ -96,7 +100,10 @@ class Matrix:
             return "UNAUTHENTICATED"
         if not self.who[method] & PlainVerifier().verify(self.people[person]).callers:
             return "PERMISSION_DENIED"
-        return known.get(person, "NOT_FOUND")
+        code = known.get(person, "NOT_FOUND")
+        if code not in ("OK", "FAILED_PRECONDITION", "INVALID_ARGUMENT"):
+            self.bound.add(method)
+        return code
 
     def _repeated(self, method: str, request: Any, others: list[str]) -> bool:
         """Whether the state changes again by the same calls, once the service has done what earlier steps asked of it."""
@@ -138,6 +145,12 @@ class Matrix:
         """Fail with everything that was not as the table says."""
         assert not self.wrong, self.wrong
         assert self.covered == set(self.who), set(self.who) - self.covered
+        said = {
+            method
+            for (_, method), (_, _, whose) in cells(TABLE.read_text()).items()
+            if whose and method in self.who
+        }
+        assert self.bound <= said, "docs/rights.md is silent about whose record it must be"
 
 
 def _said(record: dict[str, Any]) -> dict[str, Any]:

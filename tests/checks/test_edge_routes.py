@@ -149,6 +149,7 @@ def test_metadata_makes_nobody_anybody(stack, people, victim):
         "ReplayDeadLetter",
         "SaveUnits",
         "SavePeople",
+        "SaveRights",
         "SaveApp",
         "RemoveApp",
         "ListReceipts",

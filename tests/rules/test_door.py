@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.health import Health
-from chassis.identity_types import SYSTEM_ROLES, Principal
+from chassis.identity_types import ANY_SERVICE, SYSTEM_ROLES, Principal
 from chassis.server import Door
 from chassis.settings import Settings
 from tests.inprocess import PlainVerifier, token
@@ -36,7 +36,7 @@ def test_every_method_stands_in_the_table_and_the_table_names_no_other(unit):
 
 @pytest.mark.parametrize("unit", tree.built())
 def test_the_table_names_known_callers_only(unit):
-    callers = POSTS | SYSTEM_ROLES | {f"service:{name}" for name in (*tree.rpcs(), "gateway")}
+    callers = POSTS | SYSTEM_ROLES | {f"service:{name}" for name in (*tree.rpcs(), "gateway")} | {ANY_SERVICE}
     for method, allowed in tree.who(unit).items():
         assert isinstance(allowed, frozenset), method
         assert allowed, f"{method} may be called by nobody"
@@ -48,7 +48,8 @@ def test_every_caller_that_a_principal_can_have_is_known_here():
     person = PlainVerifier().verify(EVERYTHING)
     assert person.callers == POSTS | SYSTEM_ROLES
     assert Principal("x", service="tasks", posts=("fgw:leader",), roles=SYSTEM_ROLES).callers == {
-        "service:tasks"
+        "service:tasks",
+        ANY_SERVICE,
     }
 
 

@@ -53,6 +53,7 @@ PAGES_KNOW = (
     "chassis.errors",
     "chassis.identity_types",
     "chassis.clock",
+    "chassis.units",
     "chassis.context",
     "chassis.log",
 )

@@ -42,12 +42,12 @@ def refused(verifier, token):
 
 
 def test_a_good_token(realm, verifier):
-    found = verifier.verify(realm.sign(clearance=2, roles=["auditor"], posts=["fgw:leader", "zfb:member"]))
+    found = verifier.verify(realm.sign(clearance=2, roles=["offline_access"], posts=["fgw:leader", "zfb:member"]))
     assert found.person == "p1"
     assert found.clearance == 2
     assert found.units == ("fgw", "zfb")
     assert found.tokens == {"all", "p:p1", "u:fgw", "u:fgw:member", "u:fgw:leader", "u:zfb", "u:zfb:member"}
-    assert found.callers == {"auditor", "person", "leader", "member"}
+    assert found.callers == {"person", "leader", "member"}
 
 
 def test_times(realm, verifier):
@@ -198,12 +198,29 @@ def test_without_any_key_calls_fail_quickly_and_as_unavailable(realm, tmp_path):
     assert verifier.verify(realm.sign()).person == "p1"
 
 
+@pytest.mark.parametrize(
+    ("roles", "posts"),
+    [
+        (["auditor", "system_administrator"], []),
+        (["auditor", "security_administrator", "system_administrator"], []),
+        (["auditor"], ["fgw:member"]),
+        (["offline_access", "system_administrator"], ["fgw:leader"]),
+    ],
+)
+def test_a_token_that_unites_what_no_account_may_opens_nothing(roles, posts):
+    """# check 21"""
+    said = {"sub": "p", "exp": 1, "roles": roles, "posts": posts}
+    with pytest.raises(NotSignedIn, match="exclude each other"):
+        principal_of(said)
+    assert principal_of({**said, "roles": roles[:1], "posts": []}).roles == {roles[0]}
+
+
 def test_a_service_account_is_no_person():
     base = {"sub": "x", "exp": 1}
     real = principal_of(
         {**base, "azp": "svc-tasks", "preferred_username": "service-account-svc-tasks", "posts": ["a:leader"]}
     )
-    assert real.callers == {"service:tasks"}
+    assert real.callers == {"service:tasks", "service"}
     # Somebody who merely signed in through that client, or named himself so.
     for claims in (
         {"azp": "svc-tasks", "preferred_username": "zhang"},

@@ -18,6 +18,8 @@ work = true
 pages = true
 stream = true
 path = "/archive/"
+title = "档案"
+icon = "folder"
 
 [oldsite]
 module = "samples.oldsite"

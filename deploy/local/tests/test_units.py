@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from deploy.local import units
@@ -17,7 +19,9 @@ def test_the_list_of_this_clone_is_valid_and_has_the_four_services():
 
 
 def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
-    (unit,) = _load(tmp_path, '[archive]\ngrpc = 1\npages = true\npath = "/archive/"\n')
+    (unit,) = _load(
+        tmp_path, '[archive]\ngrpc = 1\npages = true\npath = "/archive/"\ntitle = "档案"\nicon = "folder"\n'
+    )
     assert unit.module == "services.archive"
     assert unit.http
     assert not unit.exists(tmp_path)
@@ -33,9 +37,26 @@ def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
         ("a = 1\n", "a stands outside"),
         ("[a]\npages = true\n", "both pages and path"),
         ('[a]\npages = true\npath = "/"\nweb = true\n', "only one of"),
+        ('[a]\npages = true\npath = "/a/"\n', "needs a title"),
+        ('[a]\ngrpc = 1\nroles = ["king"]\n', "nobody can hold"),
         ("[a\n", "cannot be read"),
     ],
 )
 def test_a_mistake_in_the_list_is_refused_with_its_place(tmp_path, text, said):
     with pytest.raises(Refusal, match=said.replace("[", r"\[")):
         _load(tmp_path, text)
+
+
+def test_what_processes_are_told_is_what_stands_in_the_list(tmp_path):
+    listed = _load(
+        tmp_path,
+        '[audit]\ngrpc = 1\npages = true\npath = "/audit/"\ntitle = "审计"\nicon = "eye"\nroles = ["auditor"]\n[site]\nsite = "s"\n',
+    )
+    audit, site = json.loads(units.described(listed))
+    assert (audit["title"], audit["path"], audit["roles"], audit["grpc"]) == (
+        "审计",
+        "/audit/",
+        ["auditor"],
+        True,
+    )
+    assert (site["path"], site["grpc"]) == ("", False)

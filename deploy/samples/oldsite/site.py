@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import Flask, Response, redirect, request
+from werkzeug.wrappers import Response as Answer
 
 from deploy.samples.oldsite.accounts import Accounts
 
@@ -63,16 +64,16 @@ def create_site(accounts: Accounts) -> Flask:  # noqa: C901 - one small function
         return Response("ok\n", mimetype="text/plain")
 
     @site.get("/")
-    def start() -> Response:
+    def start() -> Answer:
         return redirect("/index.jsp")
 
     @site.get("/login.jsp")
-    def login() -> Response:
+    def login() -> Answer:
         key, session = sessions.find()
         return _page("用户登录", _login_form(session["token"], request.args.get("err") == "1"), key)
 
     @site.post("/j_login.do")
-    def sign_in() -> Response:
+    def sign_in() -> Answer:
         key, session = sessions.find()
         # The form is sent in the page's own encoding, as browsers do.
         form = _gbk_form(request.get_data())
@@ -91,12 +92,12 @@ def create_site(accounts: Accounts) -> Flask:  # noqa: C901 - one small function
         return _cookie(redirect(f"{request.host_url}index.jsp"), key)
 
     @site.get("/logout.do")
-    def logout() -> Response:
+    def logout() -> Answer:
         sessions.end(request.cookies.get(COOKIE, ""))
         return redirect("/login.jsp")
 
     @site.get("/<name>.jsp")
-    def page(name: str) -> Response:
+    def page(name: str) -> Answer:
         key, session = sessions.find()
         if not session["user"]:
             return _cookie(redirect("/login.jsp"), key)
@@ -161,7 +162,7 @@ def _report() -> str:
 <tr bgcolor="#d6e8f8"><th>单位<th>收文<th>办结</tr>{rows}</table>"""
 
 
-def _page(title: str, body: str, key: str, status: int = 200, label: str = "") -> Response:
+def _page(title: str, body: str, key: str, status: int = 200, label: str = "") -> Answer:
     who = f"当前用户：{html.escape(label)} | <a href=/logout.do>退出</a>" if label else ""
     text = f"""<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312">
 <title>{title}</title></head>
@@ -175,6 +176,6 @@ def _page(title: str, body: str, key: str, status: int = 200, label: str = "") -
     return _cookie(answer, key)
 
 
-def _cookie(answer: Any, key: str) -> Any:
+def _cookie(answer: Answer, key: str) -> Answer:
     answer.set_cookie(COOKIE, key, path="/", httponly=True)
     return answer

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chassis.errors import forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
-from services.documents.model.course import SYSTEM, Actor, Matter, opinion_of
+from services.documents.model.course import SYSTEM, Actor, Entry, Matter, opinion_of
 
 GENRES = (
     "决议", "决定", "命令", "公报", "公告", "通告", "意见", "通知", "通报", "报告", "请示", "批复", "议案", "函", "纪要",
@@ -103,7 +103,7 @@ class Dispatched:
 class Concluded:
     """The matter has ended. course: the whole course, that of the units included."""
 
-    course: list
+    course: list[Entry]
 
 
 @dataclass(kw_only=True)
@@ -257,7 +257,7 @@ class Document(Matter):
             self.ended_units.append(unit)
         return self.state == "dispatched" and set(self.ended_units) >= set(self.units)
 
-    def conclude(self, actor: Actor, course: list, reason: str, at: datetime) -> None:
+    def conclude(self, actor: Actor, course: list[Entry], reason: str, at: datetime) -> None:
         """End the matter; course is what is filed beside the document's own."""
         self._only_in("dispatched")
         self.close_all(actor, at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import request
@@ -73,10 +73,12 @@ def uploads(field: str) -> list[Any]:
     return [upload for upload in request.files.getlist(field) if upload.filename]
 
 
-def listing(call: Any, **more: str) -> pb.ListResponse:
+def listing(call: Callable[[pb.ListRequest], pb.ListResponse], mine: str = "") -> pb.ListResponse:
     """A page of a register, as the query string asks for it."""
-    wanted = {name: request.args.get(name, "") for name in ("state", "genre", "unit")}
-    words = request.args.get("q", "")
+    asked = request.args
     return call(
-        pb.ListRequest(words=words, **wanted, page_size=20, page_token=request.args.get("cursor", ""), **more)
-    )
+        pb.ListRequest(
+            words=asked.get("q", ""), state=asked.get("state", ""), genre=asked.get("genre", ""),
+            unit=asked.get("unit", ""), page_size=20, page_token=asked.get("cursor", ""), mine=mine,
+        )
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
@@ -115,7 +117,7 @@ def _page(delivery: str) -> str:
     return render_template("incoming.html", delivery=found, steps=_steps(found))
 
 
-def _steps(delivery: pb.Delivery) -> list[dict]:
+def _steps(delivery: pb.Delivery) -> list[dict[str, Any]]:
     """The unit's way as a stepper."""
     order = ["sent", "signed_for", "registered", "handling", "answered", "concluded"]
     names = ["签收", "登记", "拟办分送", "承办", "答复", "办结"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
@@ -183,7 +185,7 @@ def _flat(problem: TongbanError) -> TongbanError:
     return problem
 
 
-def _steps(document: pb.Document) -> list[dict]:
+def _steps(document: pb.Document) -> list[dict[str, Any]]:
     """The way of this document as a stepper: done, current, waiting."""
     order = ["draft", "review", "sign_off", "numbered", "dispatched", "concluded"]
     names = ["拟稿", "审核", "签发", "核发", "办理", "办结归档"]

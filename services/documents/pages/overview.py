@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
@@ -23,7 +25,7 @@ views = Blueprint("overview", __name__, static_folder="static", static_url_path=
 
 
 @views.app_context_processor
-def words() -> dict:
+def words() -> dict[str, Any]:
     """The words for states, known to every template."""
     return {
         "outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": GENRES,
@@ -34,7 +36,9 @@ def words() -> dict:
 @views.get("/")
 def index() -> ResponseReturnValue:
     """The register that one's post works with."""
-    return redirect(url_for("overview.incoming_register", **request.args))
+    # The query as it is: given to url_for as arguments, names such as _external would be options of its own.
+    query = request.query_string.decode("ascii", "replace")
+    return redirect(url_for("overview.incoming_register") + (f"?{query}" if query else ""))
 
 
 @views.get("/incoming")

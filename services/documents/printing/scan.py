@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pypdfium2  # type: ignore[import-untyped]
+import pypdfium2
 import zxingcpp
 from PIL import Image, ImageOps
 

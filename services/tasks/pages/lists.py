@@ -10,7 +10,7 @@ from tongban.tasks.v1 import tasks_pb2 as pb
 
 from chassis.errors import TongbanError, forbidden
 from chassis.web import form_errors, form_request_id, go, htmx, paged, toast
-from services.tasks.pages.common import OUTCOMES, PARTS, SERVICES, TASKS, by_service, tasks, units_as
+from services.tasks.pages.common import OUTCOMES, PARTS, TASKS, by_service, services, tasks, units_as
 
 views = Blueprint("lists", __name__)
 SENDING, WATCHING = ("registrar", "head", "leader"), ("head", "leader")
@@ -21,7 +21,7 @@ def words() -> dict[str, Any]:
     """The words for states, known to every template."""
     watched = units_as(*WATCHING) if g.get("principal") else []
     return {
-        "services": SERVICES,
+        "services": services(),
         "outcomes": OUTCOMES,
         "part_states": PARTS,
         "task_states": TASKS,

@@ -11,41 +11,20 @@ import pytest
 from services.knowledge.pages import app
 from services.knowledge.tests.integration.conftest import AS
 from services.knowledge.tests.integration.test_filing import concluded, there
+from tests.browsing import Browser, said
 from tests.inprocess import PlainVerifier, eventually
 
 pytestmark = pytest.mark.integration
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj trailer<</Root 1 0 R>>\n%%EOF"
 
 
-def said(answer):
-    """What a page says, without the frame around it."""
-    main = answer.text.partition('<main id="main"')[2].partition("</main>")[0] or answer.text
-    return " ".join(re.sub(r"<[^>]+>", " ", main).split())
-
-
 @pytest.fixture
 def browser(knowledge):
-    web = app(verifier=PlainVerifier(), directory=knowledge.parts.directory).test_client()
-
-    class Browser:
-        def headers(self, person):
-            return {"Authorization": f"Bearer {AS[person]}", "X-Tongban-Csrf": "c" * 20}
-
-        def get(self, path, person, status=200):
-            answer = web.get(path, headers=self.headers(person))
-            assert answer.status_code == status, said(answer)
-            return answer
-
-        def post(self, path, person, data, status=303):
-            answer = web.post(path, headers=self.headers(person), data={"_csrf": "c" * 20, **data})
-            assert answer.status_code == status, said(answer)
-            return answer
-
-    return Browser()
+    return Browser(app(verifier=PlainVerifier(), directory=knowledge.parts.directory), AS)
 
 
 def test_from_the_upload_form_to_the_hit_the_item_and_its_file(browser):
-    browser.get("/knowledge/new", "wenshu")
+    browser.ask("/knowledge/new", "wenshu")
     refused = browser.post(
         "/knowledge/new", "wenshu", {"title": "没有类别", "text": "正文", "audience": "unit"}, 422
     )
@@ -62,38 +41,38 @@ def test_from_the_upload_form_to_the_hit_the_item_and_its_file(browser):
         "files": (io.BytesIO(PDF), "方案 1.pdf"),
     }
     at = browser.post("/knowledge/new", "wenshu", form).headers["Location"]
-    page = browser.get(at, "wenshu").text
+    page = browser.ask(at, "wenshu").text
     assert "<strong>巡河</strong>" in page
     assert "<script>alert" not in page
     assert 'href="javascript' not in page
     assert "巡河&lt;b&gt;经验" in page
     assert "2025年3月1日" in page
-    found = browser.get("/knowledge/?q=紫薇", "wenshu").text
+    found = browser.ask("/knowledge/?q=紫薇", "wenshu").text
     assert "<mark>紫薇</mark>" in found
     assert "河湖" in found
-    assert eventually(lambda: at in browser.get("/knowledge/?q=紫薇", "jiaotong").text)
-    assert "没有找到" in browser.get("/knowledge/?q=紫薇", "keyuan").text
-    browser.get(at, "keyuan", 404)
+    assert eventually(lambda: at in browser.ask("/knowledge/?q=紫薇", "jiaotong").text)
+    assert "没有找到" in browser.ask("/knowledge/?q=紫薇", "keyuan").text
+    browser.ask(at, "keyuan", 404)
 
     link = re.search(r'href="(/knowledge/items/[^"]+\.pdf)"', page)[1]
-    saved = browser.get(link, "jiaotong")
+    saved = browser.ask(link, "jiaotong")
     assert saved.data == PDF
     assert saved.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%E6%96%B9%E6%A1%88%201.pdf"
     assert (saved.headers["X-Content-Type-Options"], saved.content_type) == ("nosniff", "application/pdf")
     assert "sandbox" in saved.headers["Content-Security-Policy"]
-    viewed = browser.get(link + "?view=1", "jiaotong")
+    viewed = browser.ask(link + "?view=1", "jiaotong")
     assert viewed.headers["Content-Disposition"].startswith("inline")
     assert "default-src 'none'" in viewed.headers["Content-Security-Policy"]
-    browser.get(link, "keyuan", 404)
+    browser.ask(link, "keyuan", 404)
 
 
 def test_html_is_only_ever_saved_never_shown(browser):  # check 28
     evil = b"<html><script>alert(1)</script></html>"
     form = {"kind": "reference", "title": "网页", "text": "说明", "files": (io.BytesIO(evil), "a.html")}
     at = browser.post("/knowledge/new", "wenshu", form).headers["Location"]
-    link = re.search(r'href="(/knowledge/items/[^"]+\.html)"', browser.get(at, "wenshu").text)[1]
+    link = re.search(r'href="(/knowledge/items/[^"]+\.html)"', browser.ask(at, "wenshu").text)[1]
     for address in (link, link + "?view=1"):
-        saved = browser.get(address, "wenshu")
+        saved = browser.ask(address, "wenshu")
         assert saved.content_type == "application/octet-stream"
         assert saved.headers["Content-Disposition"].startswith("attachment")
         assert saved.headers["X-Content-Type-Options"] == "nosniff"
@@ -104,8 +83,8 @@ def test_edit_new_version_withdraw_and_restore(browser):
     at = browser.post(
         "/knowledge/new", "mishu", {"kind": "template", "title": "请示范文", "text": "甲稿"}
     ).headers["Location"]
-    assert "修改信息" in browser.get(at, "wenshu").text
-    form = browser.get(f"{at}/edit", "wenshu").text
+    assert "修改信息" in browser.ask(at, "wenshu").text
+    form = browser.ask(f"{at}/edit", "wenshu").text
     etag = re.search(r'name="etag" value="(\d+)"', form)[1]
     said_of = {
         "etag": etag,
@@ -116,22 +95,22 @@ def test_edit_new_version_withdraw_and_restore(browser):
     }
     browser.post(f"{at}/edit", "wenshu", said_of)
     browser.post(f"{at}/edit", "wenshu", said_of, 409)
-    assert "请示范文（新）" in browser.get(at, "keyuan").text
-    assert "修改信息" not in browser.get(at, "keyuan").text
-    browser.get(f"{at}/content", "mishu")
+    assert "请示范文（新）" in browser.ask(at, "keyuan").text
+    assert "修改信息" not in browser.ask(at, "keyuan").text
+    browser.ask(f"{at}/content", "mishu")
     browser.post(f"{at}/content", "mishu", {"etag": "2", "text": "乙稿", "note": "重写"})
-    page = browser.get(at, "keyuan").text
+    page = browser.ask(at, "keyuan").text
     assert "乙稿" in page
     assert "重写" in page
-    assert "甲稿" in browser.get(f"{at}?version=1", "keyuan").text
-    assert "请示范文（新）" in browser.get("/knowledge/mine", "mishu").text
+    assert "甲稿" in browser.ask(f"{at}?version=1", "keyuan").text
+    assert "请示范文（新）" in browser.ask("/knowledge/mine", "mishu").text
     browser.post(f"{at}/withdraw", "keyuan", {}, 403)
     browser.post(f"{at}/withdraw", "wenshu", {})
-    browser.get(at, "keyuan", 404)
-    assert "已撤下" in browser.get(at, "mishu").text
-    assert "请示范文（新）" in browser.get("/knowledge/mine?state=withdrawn", "wenshu").text
+    browser.ask(at, "keyuan", 404)
+    assert "已撤下" in browser.ask(at, "mishu").text
+    assert "请示范文（新）" in browser.ask("/knowledge/mine?state=withdrawn", "wenshu").text
     browser.post(f"{at}/restore", "mishu", {})
-    browser.get(at, "keyuan")
+    browser.ask(at, "keyuan")
 
 
 def test_a_filed_document_shows_its_course_and_takes_categories_only(knowledge, documents, browser):
@@ -139,7 +118,7 @@ def test_a_filed_document_shows_its_course_and_takes_categories_only(knowledge, 
     knowledge.tell("documents", told)
     item = eventually(lambda: there(knowledge, told.document, "wenshu"))
     at = f"/knowledge/items/{item.item}"
-    page = said(browser.get(at, "wenshu"))
+    page = said(browser.ask(at, "wenshu"))
     for words in (
         "关于抗旱的通知",
         "云政办发〔2026〕7号",
@@ -150,10 +129,10 @@ def test_a_filed_document_shows_its_course_and_takes_categories_only(knowledge, 
         "附件0.pdf",
     ):
         assert words in page
-    assert hashlib.sha256(PDF).hexdigest() in browser.get(at, "wenshu").text
+    assert hashlib.sha256(PDF).hexdigest() in browser.ask(at, "wenshu").text
     browser.post(f"{at}/edit", "wenshu", {"etag": item.etag, "title": "改题", "categories": "抗旱"})
-    assert "关于抗旱的通知" in browser.get(at, "wenshu").text
-    browser.get(f"{at}", "keyuan", 404)
+    assert "关于抗旱的通知" in browser.ask(at, "wenshu").text
+    browser.ask(f"{at}", "keyuan", 404)
 
 
 def test_facets_and_suggestions_of_the_search_page(browser):
@@ -165,13 +144,13 @@ def test_facets_and_suggestions_of_the_search_page(browser):
             "date": f"202{number}-01-01",
         }
         browser.post("/knowledge/new", "wenshu", form)
-    page = browser.get("/knowledge/?q=蓝花楹", "wenshu").text
+    page = browser.ask("/knowledge/?q=蓝花楹", "wenshu").text
     assert "学习培训" in page
     year = re.search(r'href="(/knowledge/\?[^"]*year=2021[^"]*)"', page)[1].replace("&amp;", "&")
-    assert "1 项" in said(browser.get(year, "wenshu"))
-    assert 'value="培训材料蓝花楹' in browser.get("/knowledge/suggest?q=蓝花", "wenshu").text
-    assert browser.get("/knowledge/suggest?q=蓝花", "keyuan").text == ""
-    assert "没有找到" in browser.get("/knowledge/?q=蓝花楹&kind=archive", "wenshu").text
-    browser.get("/knowledge/?q=，。", "wenshu", 422)
-    browser.get("/knowledge/?cursor=abc", "wenshu", 422)
-    browser.get("/knowledge/items/nothing", "wenshu", 404)
+    assert "1 项" in said(browser.ask(year, "wenshu"))
+    assert 'value="培训材料蓝花楹' in browser.ask("/knowledge/suggest?q=蓝花", "wenshu").text
+    assert browser.ask("/knowledge/suggest?q=蓝花", "keyuan").text == ""
+    assert "没有找到" in browser.ask("/knowledge/?q=蓝花楹&kind=archive", "wenshu").text
+    browser.ask("/knowledge/?q=，。", "wenshu", 422)
+    browser.ask("/knowledge/?cursor=abc", "wenshu", 422)
+    browser.ask("/knowledge/items/nothing", "wenshu", 404)
