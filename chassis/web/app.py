@@ -62,7 +62,7 @@ def create_app(
     forms.install(app)
     answers.install(app)
     assets.install(app)
-    problems.install(app)
+    problems.install(app, outside.audit)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
     app.jinja_env.globals["navigation"] = _navigation
@@ -89,13 +89,14 @@ def _prefix(service: str, blueprint: Blueprint) -> str:
     return own if service == "portal" else f"/{service}{own}"
 
 
-def _navigation(*, business: bool) -> list[tuple[str, str, str, str]]:
+def _navigation(*, business: bool, auditor: bool = False) -> list[tuple[str, str, str, str]]:
     """The places of the platform, in the order in which a clerk needs them: key, label, href, icon.
 
     business: whether the person holds a post; without one, as the three administrators, there is nothing to do in the services.
     """
     if not business:
-        return [("home", "首页", "/", "home")]
+        own = [("audit", "审计", "/audit/", "eye")] if auditor else []
+        return [("home", "首页", "/", "home"), *own]
     return [
         ("home", "待办", "/", "home"),
         ("documents", "公文", "/documents/", "document"),
