@@ -38,6 +38,8 @@ def engines() -> Iterator[dict[str, str]]:
     with Stack(VAR / "engines", engines=("mongo", "nats"), applications=False) as stack:
         found = {"mongo": stack.env["TONGBAN_MONGO_URI"], "nats": stack.env["TONGBAN_NATS_URL"]}
         os.environ.update(TONGBAN_TEST_MONGO=found["mongo"], TONGBAN_TEST_NATS=found["nats"])
+        # With the password of the one user who may make and read the audit's stream.
+        os.environ["TONGBAN_TEST_SECRETS"] = stack.env["TONGBAN_SECRETS"]
         yield found
 
 

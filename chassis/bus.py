@@ -25,6 +25,7 @@ from chassis.errors import Unavailable
 from chassis.settings import Settings, number
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
+AUDIT = "TONGBAN_AUDIT"  # made and read by services/audit alone; everybody else may only add to it
 _DUPLICATES = (
     2 * 3600
 )  # seconds; longer than the relay needs to get over any outage it retries through without a restart
@@ -353,4 +354,4 @@ async def _await(job: Awaitable[Any]) -> Any:
     return await job
 
 
-__all__ = ["DEAD", "STREAM", "Bus", "BusThread", "end_all", "push_subject"]
+__all__ = ["AUDIT", "DEAD", "STREAM", "Bus", "BusThread", "end_all", "push_subject"]

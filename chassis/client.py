@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from chassis import context
+from chassis import context, origin
 from chassis.errors import from_rpc_error, timed_out
 from chassis.server import MESSAGE_BYTES
 from chassis.settings import grpc_address
@@ -98,6 +98,8 @@ class Client:
         metadata = [("x-request-id", now.request_id)]
         if token:
             metadata.append(("authorization", f"Bearer {token}"))
+        if now.address and (key := origin.own_key()):
+            metadata.append((origin.HEADER, origin.stated(now.address, now.request_id, key)))
         if now.traceparent:
             metadata.append(("traceparent", now.traceparent))
         return metadata

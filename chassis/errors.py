@@ -34,6 +34,7 @@ class TongbanError(Exception):
     fields: dict[str, str] = field(default_factory=dict)
 
     code = grpc.StatusCode.UNKNOWN
+    remote = False  # whether another process of the platform refused, which has it on record then
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.en or self.zh}"
@@ -186,7 +187,9 @@ def from_rpc_error(error: grpc.RpcError) -> TongbanError:
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             with contextlib.suppress(DecodeError):
-                return from_status(status_pb2.Status.FromString(value))
+                found = from_status(status_pb2.Status.FromString(value))
+                found.remote = True
+                return found
     return _foreign(error.code().value[0])
 
 

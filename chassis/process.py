@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from chassis import log, putback, telemetry
+from chassis.audit import Audit
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
@@ -64,6 +65,11 @@ class Parts:
         return verifier
 
     @cached_property
+    def audit(self) -> Audit:
+        """What is done, refused and opened here, on record."""
+        return Audit(self.settings, lambda: self.bus)
+
+    @cached_property
     def token(self) -> ServiceToken:
         """This service's own access token, for calls that no person makes."""
         return ServiceToken(self.settings)
@@ -71,6 +77,8 @@ class Parts:
     def close(self) -> None:
         """Give back what was opened."""
         made = vars(self)
+        if "audit" in made:
+            self.audit.close()
         if "bus" in made:
             self.bus.close()
         if "store" in made:
@@ -89,9 +97,10 @@ class Parts:
 class Service:
     """One service, as its __main__ composes it.
 
-    who: the table of who may call what; add(parts, server) adds the servicers; repositories(parts) → name → repository;
-    consumers(parts) → what `work` listens to; registry(parts) → its search index; commands: further verbs of the command line;
-    mend(parts) → what puts right that which follows from an aggregate put back from a backup.
+    who: the table of who may call what; security: which of these methods are refused while nobody could keep their record;
+    add(parts, server) adds the servicers; repositories(parts) → name → repository; consumers(parts) → what `work` listens to;
+    registry(parts) → its search index; commands: further verbs of the command line; mend(parts) → what puts right that which
+    follows from an aggregate put back from a backup.
     """
 
     name: str
@@ -103,6 +112,7 @@ class Service:
     background: Callable[[Parts], list[Any]] = lambda _parts: []
     commands: dict[str, Callable[[Parts, list[str]], int]] = field(default_factory=dict)
     mend: Callable[[Parts], Callable[[Any], None]] = lambda _parts: lambda _aggregate: None
+    security: frozenset[str] = frozenset()
 
 
 def main(service: Service) -> None:
@@ -133,7 +143,8 @@ def serve(service: Service, parts: Parts) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
-    server = build(parts.settings, parts.verifier, service.who, health)
+    parts.audit.security = service.security
+    server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
     address = required("GRPC")
     server.add_insecure_port(address)

@@ -19,8 +19,9 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2_grpc
 from grpc_status import rpc_status
 
-from chassis import clock, context, log, telemetry
+from chassis import clock, context, log, origin, telemetry
 from chassis.aggregate import Request, request_key
+from chassis.audit import Audit, First
 from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid, timed_out
 from chassis.health import Health
 from chassis.identity import Verifier
@@ -64,7 +65,9 @@ def request_of(message: Message) -> Request:
 class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without types
     """Stands before every method of every service in this server."""
 
-    def __init__(self, settings: Settings, verifier: Verifier, who: Who) -> None:
+    def __init__(self, settings: Settings, verifier: Verifier, who: Who, audit: Audit | None = None) -> None:
+        self._audit = audit
+        self._address_key = settings.optional_secret(origin.SECRET)
         self._verifier = verifier
         self._who = who
         self._demo_key = settings.optional_secret("demo-key")
@@ -77,6 +80,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         if handler is None or details.method.startswith(_OPEN):
             return handler
         method, meta = details.method, dict(details.invocation_metadata or ())
+        seen: Any = First if handler.request_streaming else lambda request: request
         if handler.response_streaming:
             inner = handler.stream_stream or handler.unary_stream
             make = (
@@ -84,7 +88,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            wrapped: Any = lambda request, rpc: self._stream(inner, method, meta, request, rpc)  # noqa: E731
+            wrapped: Any = lambda request, rpc: self._stream(inner, method, meta, seen(request), rpc)  # noqa: E731
         else:
             inner = handler.stream_unary or handler.unary_unary
             make = (
@@ -92,7 +96,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
                 if handler.request_streaming
                 else grpc.unary_unary_rpc_method_handler
             )
-            wrapped = lambda request, rpc: self._single(inner, method, meta, request, rpc)  # noqa: E731
+            wrapped = lambda request, rpc: self._single(inner, method, meta, seen(request), rpc)  # noqa: E731
         return make(wrapped, handler.request_deserializer, handler.response_serializer)
 
     def _single(
@@ -103,17 +107,19 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         request: Any,
         rpc: grpc.ServicerContext,
     ) -> Any:
-        started = time.monotonic()
+        started, answer = time.monotonic(), None
         with context.serving(self._call(method, meta, rpc)) as call:
+            error: TongbanError | None = None
             try:
                 with telemetry.span(method, call.traceparent) as trace:
                     self._admit(method, meta, trace)
                     answer = inner(request, rpc)
             except Exception as problem:  # noqa: BLE001 - typed or not, it must not leave as it is
                 error = self._typed(problem)
-                _done(started, error.reason)
-            else:
-                _done(started, "OK")
+            # Before the answer leaves: what was done must be on record.
+            error = self._on_record(method, request, answer, error, rpc)
+            _done(started, error.reason if error else "OK")
+            if error is None:
                 return answer
         rpc.abort_with_status(rpc_status.to_status(error.to_status()))
         return None
@@ -132,12 +138,15 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
             "CANCELLED"  # unless it comes to an end: who no longer reads ends the generator where it stands
         )
         error: TongbanError | None = None
+        begun = False
         try:
             with telemetry.span(method, call.traceparent) as trace:
                 # A generator's steps may run in different contexts, so the call is entered for each step by itself.
                 with context.serving(call):
-                    self._admit(method, meta, trace)
-                    call = context.current()
+                    try:
+                        self._admit(method, meta, trace)
+                    finally:
+                        call = context.current()  # with the caller, also of a call that is refused
                     answers = iter(inner(request, rpc))
                 while True:
                     with context.serving(call):
@@ -145,6 +154,9 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
                             answer = next(answers)
                         except StopIteration:
                             break
+                        if not begun:
+                            self._begin(method, request, rpc)
+                            begun = True
                     yield answer
             outcome = "OK"
         except Exception as problem:  # noqa: BLE001 - see _single
@@ -153,6 +165,8 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
             outcome = error.reason
         finally:
             with context.serving(call):
+                if not begun:
+                    error = self._on_record(method, request, None, error, rpc)
                 _done(started, outcome)
         if error is not None:
             rpc.abort_with_status(rpc_status.to_status(error.to_status()))
@@ -160,8 +174,11 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
     def _call(self, method: str, meta: dict[str, str], rpc: grpc.ServicerContext) -> context.Call:
         left = rpc.time_remaining()
         seconds = min(left, LONGEST) if left is not None else LONGEST
+        request_id = _clean(meta.get("x-request-id", "")) or uuid.uuid4().hex
         return context.Call(
-            request_id=_clean(meta.get("x-request-id", "")) or uuid.uuid4().hex,
+            request_id=request_id,
+            address=origin.proven(meta.get(origin.HEADER, ""), request_id, self._address_key),
+            marks={},
             method=method.rpartition("/")[2],
             deadline=time.monotonic() + seconds,
             traceparent=traceparent
@@ -182,6 +199,20 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         allowed = self._who.get(method.rpartition("/")[2], frozenset())
         if not allowed & principal.callers:
             raise Forbidden("NOT_YOUR_ROLE", "您的岗位没有此项权限。", "Your role may not call this method.")
+        if self._audit:
+            self._audit.admit(method.rpartition("/")[2])
+
+    def _on_record(
+        self, method: str, request: Any, answer: Any, error: TongbanError | None, rpc: grpc.ServicerContext
+    ) -> TongbanError | None:
+        """Keep the call's record; the error to answer with, which is another one when the record could not be kept."""
+        return (self._audit and self._audit.kept(method, request, answer, error, rpc)) or error
+
+    def _begin(self, method: str, request: Any, rpc: grpc.ServicerContext) -> None:
+        """The same for a stream, before its first piece leaves; raises what is to be answered instead."""
+        refused = self._on_record(method, request, None, None, rpc)
+        if refused is not None:
+            raise refused
 
     def _typed(self, problem: Exception) -> TongbanError:
         if isinstance(problem, TongbanError):
@@ -205,12 +236,14 @@ def _clean(given: str) -> str:
     return given if len(given) <= 64 and given.replace("-", "").isalnum() else ""
 
 
-def build(settings: Settings, verifier: Verifier, who: Who, health: Health) -> grpc.Server:
+def build(
+    settings: Settings, verifier: Verifier, who: Who, health: Health, audit: Audit | None = None
+) -> grpc.Server:
     """A server with the door and the health service; the caller adds its servicers and the port."""
     threads = int(number("THREADS", 16))
     server = grpc.server(
         futures.ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
-        interceptors=[Door(settings, verifier, who)],
+        interceptors=[Door(settings, verifier, who, audit)],
         maximum_concurrent_rpcs=int(number("CONCURRENT_RPCS", 400)),
         options=[
             ("grpc.so_reuseport", 1),

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, request
 from chassis import context
 from chassis.errors import Conflict, NotFound, NotSignedIn, TongbanError, TooMuch
 from chassis.settings import number
-from gateway import problems, strict_json, transcode
+from gateway import edge_headers, problems, strict_json, transcode
 from gateway.guard import Caller, Guard, TooOften
 from gateway.path_templates import BadPath
 from gateway.places import Places
@@ -82,6 +82,7 @@ class Api:
             method=route.method.name,
             deadline=time.monotonic() + (STREAM_SECONDS if route.streaming else self._seconds),
             traceparent=request.headers.get("traceparent", ""),
+            address=edge_headers.address(request),
         )
         with context.serving(call):
             if route.streaming:
@@ -145,6 +146,7 @@ class InFlight(Conflict):
 
 def failure(error: TongbanError) -> Response:
     """`error` as the answer to the current request."""
+    g.refused = error
     wait = error.wait if isinstance(error, TooOften) else 1 if isinstance(error, InFlight) else 0
     response = problems.problem(
         error,

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, g, jsonify, redirect, render_template, re
 
 from chassis import log
 from chassis.errors import Forbidden, NotSignedIn, TongbanError, Unavailable
-from gateway import cookies
+from chassis.identity_types import Principal
+from gateway import auditing, cookies
 from gateway.api import failure
 from gateway.guard import Guard, TooOften
 from gateway.logins import SECONDS, Login
@@ -57,10 +58,12 @@ class AuthPages:
         login, kept = self._parts.logins.finish(cookie, state)
         issuer = self._parts.settings.issuer
         if login is None or request.args.get("iss", issuer) != issuer:
+            auditing.note(self._parts.audit, "LoginRefused", "LOGIN_REFUSED", why="state")
             return _page("登录已失效", "这个登录页面已经用过或已过期，请重新登录。", 400)
         if "code" in request.args:
             response = self._finish(login)
         else:
+            auditing.note(self._parts.audit, "LoginRefused", "LOGIN_REFUSED", why="no code")
             response = _page("登录未完成", "统一身份认证没有完成登录，请重新登录。", 400)
         if kept:
             cookies.put(response, cookies.LOGIN, kept, SECONDS)
@@ -77,8 +80,10 @@ class AuthPages:
             principal = parts.verifier.verify(tokens.access)
         except (Refused, NotSignedIn) as problem:
             _log.warning("login refused", problem=str(problem))
+            auditing.note(parts.audit, "LoginRefused", "LOGIN_REFUSED", why="code or token")
             return _page("登录未完成", "登录没有通过校验，请重新登录。", 400)
         if identity["sub"] != principal.person or not principal.session or principal.service:
+            auditing.note(parts.audit, "LoginRefused", "LOGIN_REFUSED", person=principal, why="other person")
             return _page("登录未完成", "登录没有通过校验，请重新登录。", 400)
         # The id of a session is made at login and never carried over from before it. # check 11
         old = parts.sessions.find(request.cookies.get(cookies.SESSION, ""), touch=False)
@@ -88,6 +93,7 @@ class AuthPages:
         elif old:
             parts.ending.later(parts.sessions, old)
         _log.info("login", person=principal.person)
+        auditing.note(parts.audit, "Login", person=principal)
         response = _go(self._public + login.target)
         cookies.put(response, cookies.SESSION, cookie)
         return response
@@ -100,6 +106,8 @@ class AuthPages:
             self._guard.check_csrf(request, session, given)
             # Keycloak takes a refresh token once, so one that was read a second ago may be used up.
             newest = self._parts.sessions.get(session.key, touch=False, believe=False)
+            person = Principal(session.person, session=session.login)
+            auditing.note(self._parts.audit, "Logout", person=person)
             self._parts.ending.leave(self._parts.sessions, newest or session)
         if request.headers.get("HX-Request") == "true":
             response = Response("", 204, {"HX-Redirect": SIGNED_OUT})
@@ -127,6 +135,7 @@ class AuthPages:
 
     def refused(self, error: TongbanError) -> Response:
         """Errors that people see are pages; the others are for scripts."""
+        g.refused = error
         if isinstance(error, Unavailable) and request.path in ("/auth/login", "/auth/callback"):
             return _page("统一身份认证暂时不可用", "请稍后再试。已登录的同事不受影响。", 503)
         if isinstance(error, TooOften) and request.path == "/auth/login":

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from chassis import log
 from chassis.errors import NotSignedIn
+from gateway import auditing
 from gateway.parts import GatewayParts
 
 _REMEMBERED = 3600  # seconds; a logout token is valid for two minutes
@@ -23,10 +24,19 @@ def blueprint(parts: GatewayParts) -> Blueprint:
             first = parts.once.first(f"logout|{claims['jti']}", _REMEMBERED)
         except NotSignedIn as problem:
             _log.warning("logout token refused", problem=str(problem))
+            auditing.note(parts.audit, "LogoutTokenRefused", problem.reason)
             return _refused()
         if not first:
             _log.warning("logout token used again")
             return _refused()
+        alive = [
+            session
+            for key in parts.sessions.of_login(claims["sid"])
+            if (session := parts.sessions.get(key, touch=False, believe=False))
+        ]
+        # One that its owner is just leaving is gone already, and on record.
+        if alive:
+            auditing.ended(parts.audit, alive[-1], "BY_IDENTITY_PROVIDER")
         count = parts.sessions.end_login(claims["sid"])
         _log.info("logout by identity provider", sessions=count)
         return Response("", 200, {"Cache-Control": "no-store"})

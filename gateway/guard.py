@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from flask import Request
+from flask import Request, g
 
 from chassis.errors import Forbidden, NotSignedIn, TooMuch
 from chassis.identity_types import Principal
@@ -53,8 +53,10 @@ class Guard:
             caller = self._bearer(request)
         else:
             caller = self.session(request)
+            g.caller = caller.principal
             if request.method not in SAFE:
                 self.check_csrf(request, caller.session, request.headers.get("X-CSRF-Token", ""))
+        g.caller = caller.principal  # for the record, should the call be refused
         _spend(self._persons, caller.principal.person)
         return caller
 

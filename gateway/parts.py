@@ -8,6 +8,7 @@ from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
 from chassis.process import SESSION_ENDED, Parts
 from chassis.settings import text
+from gateway import auditing
 from gateway.ending import Ending
 from gateway.entries import Entries
 from gateway.logins import Logins
@@ -42,7 +43,7 @@ class GatewayParts(Parts):
             self.store,
             self._secret,
             ended=self._announce,
-            expired=lambda session: self.ending.later(self.sessions, session),
+            expired=self._expired,
         )
         self.bus.subscribe(SESSION_ENDED, lambda _subject, data: sessions.drop_remembered(data.decode()))
         return sessions
@@ -50,7 +51,11 @@ class GatewayParts(Parts):
     @cached_property
     def renewal(self) -> Renewal:
         """Fresh tokens."""
-        return Renewal(self.sessions, self.oidc)
+        return Renewal(
+            self.sessions,
+            self.oidc,
+            lambda session: auditing.ended(self.audit, session, "BY_IDENTITY_PROVIDER"),
+        )
 
     @cached_property
     def logins(self) -> Logins:
@@ -80,6 +85,10 @@ class GatewayParts(Parts):
             return fresh, self.verifier.verify(fresh.access)
         except NotSignedIn:
             return None
+
+    def _expired(self, session: Session) -> None:
+        auditing.ended(self.audit, session, "IDLE")
+        self.ending.later(self.sessions, session)
 
     def _announce(self, login: str) -> None:
         # This process refuses at once, also while the broker is away; the others hear of it.

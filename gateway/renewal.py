@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -37,7 +38,10 @@ class _Busy(Exception):
 class Renewal:
     """Hands out sessions whose access token is valid."""
 
-    def __init__(self, sessions: Sessions, oidc: Refresher) -> None:
+    def __init__(
+        self, sessions: Sessions, oidc: Refresher, over: Callable[[Session], None] = lambda _session: None
+    ) -> None:
+        self._over = over
         self._sessions = sessions
         self._oidc = oidc
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="renewal")
@@ -94,6 +98,7 @@ class Renewal:
         except Refused:
             _log.info("login over", person=session.person)
             self._sessions.forget(session.key)
+            self._over(session)
             return None
         except Unavailable as problem:
             # The identity provider is away: who is logged in works on until the access token ends.

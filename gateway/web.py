@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from chassis import log, telemetry
 from chassis.health import Health
 from chassis.settings import Settings, settings
-from gateway import api_pages, backchannel, edge_headers
+from gateway import api_pages, auditing, backchannel, edge_headers
 from gateway.api import BODY_BYTES, Api, failure, too_large
 from gateway.auth_pages import AuthPages
 from gateway.edge_answers import EdgeAnswers
@@ -46,8 +46,12 @@ def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
     def begin() -> None:
         g.request_id = edge_headers.request_id(request)
 
+    refusals = auditing.Refusals(parts.audit)
+
     @flask.after_request
     def end(response: Response) -> Response:
+        if (error := g.pop("refused", None)) is not None:
+            refusals.take(error)
         response.headers["X-Request-ID"] = g.get("request_id", "")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

@@ -20,10 +20,11 @@ from typing import Any
 import grpc
 import pymongo
 from google.protobuf.message import Message
+from tongban.events.v1 import audit_pb2
 from tongban.portal.v1 import directory_pb2
 
 from chassis import client
-from chassis.bus import Bus
+from chassis.bus import AUDIT, Bus
 from chassis.consumer import Running as RunningConsumer
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
@@ -34,6 +35,7 @@ from chassis.relay import Relay
 from chassis.repository import envelope
 from chassis.server import build
 from chassis.settings import Settings
+from services.audit import events as audit_events
 
 
 class PlainVerifier:
@@ -95,7 +97,8 @@ class InProcess:
         worker = threading.Thread(target=lambda: asyncio.run(self._work()), name="work")
         worker.start()
         health = Health(needed={}, useful={})
-        self.server = build(self.settings, self.parts.verifier, self.service.who, health)
+        self.parts.audit.security = self.service.security
+        self.server = build(self.settings, self.parts.verifier, self.service.who, health, self.parts.audit)
         self.service.add(self.parts, self.server)
         self.port = port = self.server.add_insecure_port("127.0.0.1:0")
         # Pages and other services reach it as they do in a deployment.
@@ -114,6 +117,7 @@ class InProcess:
                 self._stop.set()
                 worker.join(20)
                 self.server.stop(0).wait()
+                self.parts.audit.close()
                 self.parts.bus.close()
                 pymongo.MongoClient(self._mongo).drop_database(f"tongban_{self.settings.service}")
                 self.parts.store.close()
@@ -127,6 +131,11 @@ class InProcess:
             return getattr(stub, method)(request, timeout=30, metadata=[("authorization", f"Bearer {as_}")])
         except grpc.RpcError as problem:
             raise from_rpc_error(problem) from problem
+
+    def audited(self) -> list[audit_pb2.AuditRecord]:
+        """What this service has put on record so far, in its order."""
+        assert self.parts.audit.spool.flushed(10), "the audit's stream does not take records"
+        return asyncio.run(audit_records(self.settings.nats_url, f"audit.v1.{self.settings.service}"))
 
     def tell(self, source: str, message: Message, *, times: int = 1, event_id: str = "") -> str:
         """Publish an event as another service would; repeats get past the broker's own deduplication."""
@@ -150,6 +159,7 @@ class InProcess:
             registry.open_writer(repositories)
         bus = Bus(self.settings)
         await bus.connect()
+        await make_audit_stream(self.settings.nats_url)
         # Events of tests that ran before are none of this service's life.
         await bus.js.purge_stream("TONGBAN")
         project = registry.project if registry else lambda _kind, _records: None
@@ -177,6 +187,39 @@ class InProcess:
         await bus.close()
         if registry:
             registry.close()
+
+
+def audit_settings(nats: str) -> Settings:
+    """Settings with which a test reaches the broker as services/audit does."""
+    secrets = Path(os.environ.get("TONGBAN_TEST_SECRETS", "/nonexistent"))
+    return audit_events.own(Settings("audit", "test", "", "", nats, "", "", secrets, secrets))
+
+
+async def make_audit_stream(nats: str) -> None:
+    """Make the audit's stream, as services/audit does when it starts."""
+    bus = Bus(audit_settings(nats))
+    await bus.connect()
+    await audit_events.make_stream(bus)
+    await bus.close()
+
+
+async def audit_records(nats: str, subject: str) -> list[audit_pb2.AuditRecord]:
+    """All records in the audit's stream on this subject."""
+    bus = Bus(audit_settings(nats))
+    await bus.connect()
+    found: list[audit_pb2.AuditRecord] = []
+    try:
+        subscription = await bus.js.pull_subscribe(subject, stream=AUDIT)
+        while True:
+            try:
+                messages = await subscription.fetch(100, timeout=0.3)
+            except TimeoutError:
+                return found
+            for message in messages:
+                found += audit_pb2.AuditBatch.FromString(message.data).records
+                await message.ack()
+    finally:
+        await bus.close()
 
 
 def eventually(check: Callable[[], Any], seconds: float = 10.0) -> Any:

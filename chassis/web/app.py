@@ -63,7 +63,7 @@ def create_app(
     forms.install(app)
     answers.install(app)
     assets.install(app)
-    problems.install(app)
+    problems.install(app, outside.audit)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
     _keep_out(app, service)

@@ -50,6 +50,7 @@ def install(app: Flask, service: str, public: frozenset[str], verify: Callable[[
             deadline=time.monotonic() + PAGE_SECONDS,
             method=f"{service} {request.method} {request.endpoint or request.path}",
             traceparent=request.headers.get("traceparent", ""),
+            address=request.headers.get("X-Real-IP", ""),
         )
         g.call.enter_context(context.serving(call))
         # A public endpoint has no session that a forged request could ride on: no CSRF token either.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from chassis.identity_types import Principal
 
 if TYPE_CHECKING:
+    from chassis.audit import Audit
     from chassis.process import Parts
     from chassis.web.names import Directory
 
@@ -46,6 +47,10 @@ class Outside:
             self._make()
         assert self._directory is not None  # noqa: S101 -- _make has set it
         return self._directory
+
+    def audit(self) -> Audit | None:
+        """What is refused by the pages themselves, on record; None in a test that gave verifier and directory."""
+        return self._parts.audit if self._parts is not None else None
 
     def ready(self) -> bool:
         """Whether names are known; asking begins to fetch them."""

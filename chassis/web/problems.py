@@ -5,6 +5,7 @@ A whole page for a navigation; for htmx a toast, leaving the page (and what was 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import grpc
@@ -12,6 +13,7 @@ from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from chassis import log
+from chassis.audit import Audit
 from chassis.errors import (
     Conflict,
     Exists,
@@ -71,13 +73,19 @@ _FAULT = Internal(
 )
 
 
-def install(app: Flask) -> None:
-    """Give every failure in `app` its page."""
+def install(app: Flask, audit: Callable[[], Audit | None] = lambda: None) -> None:
+    """Give every failure in `app` its page; what the pages themselves refuse goes on record."""
 
     @app.errorhandler(TongbanError)
     def known(error: TongbanError) -> Response:
         if isinstance(error, Internal):
             log.get(__name__).error("a service reported a fault", reason=error.reason)
+        if (
+            isinstance(error, (Forbidden, NotSignedIn))
+            and not error.remote
+            and (trail := audit()) is not None
+        ):
+            trail.record("PageRefused", error.reason, about=f"{request.method} {request.path}")
         return _answer(error)
 
     @app.errorhandler(grpc.RpcError)

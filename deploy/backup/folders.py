@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from deploy.backup.merkle import Tally
 # next start would load the demonstration once more.
 FOLDERS = ("secrets", "tls")
 STAMPS = ("demo.done", "demo-logins.txt")
+AUDIT = "files/audit"
 _PART = 1 << 20
 
 
@@ -24,7 +27,27 @@ def files(var: Path) -> dict[str, list[str]]:
         )
         for name in FOLDERS
     }
-    return {**found, "files/stamps": [name for name in STAMPS if (var / name).is_file()]}
+    stamps = [name for name in STAMPS if (var / name).is_file()]
+    return {**found, "files/stamps": stamps, AUDIT: _audit(var)}
+
+
+def _audit(var: Path) -> list[str]:
+    # The chain, with checkpoints before the segments that they speak of; and what waits on its way into it.
+    found = [*(var / "audit" / "chain").glob("*"), *var.glob("*/audit/*")]
+    return sorted(str(path.relative_to(var)) for path in found if _wanted(path) and path.name != "lock")
+
+
+def audit_copy(var: Path, to: Path) -> list[str]:
+    """Copy the audit's files, which grow all the time, to a folder where they stand still; returns their paths.
+
+    What is shipped out of the spool meanwhile is in the chain, or in the stream, or both: each record counts once.
+    """
+    for relative in _audit(var):
+        target = to / relative
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(var / relative, target)
+    return _audit(to)
 
 
 def _wanted(path: Path) -> bool:

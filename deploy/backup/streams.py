@@ -22,6 +22,8 @@ from deploy.backup.merkle import Tally
 
 EVENTS, LETTERS, BUCKET = f"stream/{STREAM}", f"stream/{DEAD}", "bucket/"
 _KV = "KV_"
+# Stands witness against an older copy of the audit's chain, so it is not made older together with it.
+WITNESS = "KV_audit_checkpoints"
 _AT_ONCE = 64
 _PAGE = 256
 T = TypeVar("T")
@@ -105,12 +107,18 @@ class Broker:
         """The sections of all key-value buckets."""
         streams = self._run(self._bus.js.streams_info())
         names = (info.config.name or "" for info in streams)
-        return sorted(BUCKET + name.removeprefix(_KV) for name in names if name.startswith(_KV))
+        return sorted(
+            BUCKET + name.removeprefix(_KV) for name in names if name.startswith(_KV) and name != WITNESS
+        )
 
     def left_out(self) -> list[str]:
         """Streams which are none of the platform's; they are not kept."""
         names = (info.config.name or "" for info in self._run(self._bus.js.streams_info()))
-        return sorted(name for name in names if name not in (STREAM, DEAD) and not name.startswith(_KV))
+        return sorted(
+            name
+            for name in names
+            if name not in (STREAM, DEAD) and (name == WITNESS or not name.startswith(_KV))
+        )
 
     def pairs(self, section: str) -> Iterator[bytes]:
         """The present values of a bucket, sorted by key."""

@@ -103,7 +103,9 @@ def _write(
                 writer.add(section, content)
         left_out = [*sorted(records.LEFT_OUT), *broker.left_out()]
     for section, paths in folders.files(var).items():
-        _files(writer, section, var, paths)
+        if section != folders.AUDIT:
+            _files(writer, section, var, paths)
+    _files(writer, folders.AUDIT, work / "still", folders.audit_copy(var, work / "still"))
     say("events, realm and secrets are read")
     facts = {
         "cut": cut.time, "paused": cut.pause, "keycloak_paused": pause, "events_after": cut.after, "events_upto": cut.upto,

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from deploy.local import env, secretfiles
+from deploy.local import env, nats_users, secretfiles
 from deploy.local.cache import Tools
 from deploy.local.child import Spec
 from deploy.local.ports import LOOPBACK, Ports
@@ -49,10 +49,10 @@ def _nats(settings: Settings, tools: Tools) -> Spec:
         "listen": f"{LOOPBACK}:{ports.engine('nats')}",
         "http": f"{LOOPBACK}:{ports.engine('nats_monitor')}",
         "max_payload": _MAX_PAYLOAD,
-        "authorization": {
-            "user": env.NATS_USER,
-            "password": secretfiles.ensure(settings.secrets, "nats-password"),
-        },
+        "authorization": nats_users.authorization(
+            secretfiles.ensure(settings.secrets, "nats-password"),
+            secretfiles.ensure(settings.secrets, "nats-audit-password"),
+        ),
         # An acknowledged event is on the disk; without this it could be lost for the next two minutes.
         "jetstream": {"store_dir": str(folder), "sync_interval": "always"},
     }

@@ -5,7 +5,10 @@ import secrets
 from pathlib import Path
 
 # What the engines and the set-up need before anything of the application has run.
-AT_START = ("keycloak-admin-password", "nats-password", "gateway-client-secret", "vault-key")
+AT_START = (
+    "keycloak-admin-password", "nats-password", "gateway-client-secret", "vault-key",
+    "nats-audit-password", "audit-signing-key", "address-key",
+)  # fmt: skip
 
 
 def ensure(folder: Path, name: str) -> str:
