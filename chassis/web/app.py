@@ -13,9 +13,9 @@ from typing import Any
 from flask import Blueprint, Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from chassis import clock, log, telemetry
+from chassis import clock, log, metrics, telemetry
 from chassis.identity_types import SYSTEM_ROLES
-from chassis.web import answers, assets, filters, forms, guard, language, names, problems
+from chassis.web import answers, assets, filters, forms, guard, language, measures, names, problems
 from chassis.web.outside import Outside, VerifierLike
 
 HERE = Path(__file__).parent
@@ -63,6 +63,7 @@ def create_app(
     answers.install(app)
     assets.install(app)
     problems.install(app)
+    measures.install(app)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
     app.jinja_env.globals["navigation"] = _navigation
@@ -76,6 +77,10 @@ def create_app(
     @app.get("/healthz")
     def healthz() -> tuple[str, int]:
         return ("ok\n", 200) if (ready or outside.ready)() else ("not ready\n", 503)
+
+    if verifier is None:
+        metrics.ready(ready or outside.ready)
+        metrics.serve()
 
     for blueprint in [views] if isinstance(views, Blueprint) else views:
         app.register_blueprint(blueprint, url_prefix=_prefix(service, blueprint))

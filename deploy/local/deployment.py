@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from deploy.local import applications, engines, env, gen, secretfiles, state, tls, units
+from deploy.local import applications, engines, env, gen, secretfiles, state, targets, tls, units
 from deploy.local.cache import complete, tools
 from deploy.local.ports import Ports
 from deploy.local.say import Refusal
@@ -74,6 +74,7 @@ class Deployment:
                 if unit not in present:
                     self._say(f"{unit.name} is left out: {unit.module} is not in this clone")
             gen.generate(settings.root)
+            targets.write(settings, present)
             edge = applications.edge(settings, self.env)
             specs += [edge] if edge else []
             specs += applications.Applications(settings, where, self.env).specs(present, self._which)

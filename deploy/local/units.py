@@ -12,7 +12,7 @@ from typing import Any
 from deploy.local.say import Refusal
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_KEYS = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path"}
+_KEYS = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path", "title"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Unit:
     setup: bool = False
     site: str = ""
     path: str = ""
+    title: str = ""
 
     @property
     def http(self) -> bool:
