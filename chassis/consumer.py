@@ -73,11 +73,12 @@ class Consumer:
     """What a service listens to.
 
     name: durable name, unique within the service; handlers: subject → (message class, handler). A subject may hold the wildcard
-    `*`. Handlers are plain functions and run in a thread, one at a time.
+    `*`. Handlers are plain functions and run in a thread, one at a time. title: how the system administrator reads of it.
     """
 
     name: str
     handlers: dict[str, tuple[type[Message], Callable[[Event], None]]] = field(default_factory=dict)
+    title: str = ""
 
     def find(self, subject: str) -> tuple[type[Message], Callable[[Event], None]] | None:
         """Message class and handler for a subject."""
@@ -124,7 +125,7 @@ class Running:
 
     async def _bind(self) -> Any:
         config = ConsumerConfig(
-            durable_name=self._durable, filter_subjects=sorted(self._consumer.handlers), ack_policy=AckPolicy.EXPLICIT,
+            durable_name=self._durable, description=self._consumer.title, filter_subjects=sorted(self._consumer.handlers), ack_policy=AckPolicy.EXPLICIT,
             # Without a limit of the broker's: an event is given up here, with a dead letter, or not at all.
             max_deliver=-1, ack_wait=ACK_WAIT, deliver_policy=DeliverPolicy.ALL, max_ack_pending=1000,
         )  # fmt: skip

@@ -154,6 +154,10 @@ async def work(service: Service, parts: Parts) -> int:
     bus = Bus(parts.settings)
     working = threading.Event()
     metrics.ready(working.is_set)
+    if registry:
+        metrics.watch(
+            "tongban_index_ready", "Whether the search index takes things in", lambda: float(registry.writing)
+        )
     metrics.serve()
     # Opening may take long, for the broker is waited for and the index may have to be built: it is a job like the others.
     opening = asyncio.create_task(_open(service, parts, registry, bus, working))

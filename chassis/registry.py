@@ -69,6 +69,11 @@ class Registry:
             lambda: time.time() - self._committed,
         )  # fmt: skip
 
+    @property
+    def writing(self) -> bool:
+        """Whether the index is there and takes in what is saved."""
+        return self._writer is not None
+
     def rebuild(self, repositories: dict[str, Repository[Any]], progress: Callable[[int], None]) -> int:
         """Build the index anew from the records; returns how many entries it holds."""
         return self._index.rebuild(self._all(repositories), progress)

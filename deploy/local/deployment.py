@@ -100,7 +100,7 @@ class Deployment:
         }
 
     def _keep_state(self) -> None:
-        written = None
+        written = reported = None
         while not self._closing.is_set():
             current = (self._state(), self.supervisor.pids())
             if current != written:
@@ -110,6 +110,13 @@ class Deployment:
                     # A full disk must not end the supervision of what still runs.
                     self._say(f"{self.settings.state_file} cannot be written: {problem}")
                 written = current
+            report = self.supervisor.report()
+            if report != reported:
+                try:
+                    state.write_report(self.settings.var, report)
+                except OSError as problem:
+                    self._say(f"The report of the processes cannot be written: {problem}")
+                reported = report
             self._closing.wait(_STATE_SECONDS)
 
     def _stop_writing(self, writer: threading.Thread) -> None:
@@ -117,4 +124,5 @@ class Deployment:
         writer.join()
 
     def _forget(self) -> None:
-        (self.settings.var / state.STATE).unlink(missing_ok=True)
+        for name in (state.STATE, state.REPORT):
+            (self.settings.var / name).unlink(missing_ok=True)
