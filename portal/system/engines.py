@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,9 +21,13 @@ _log = log.get(__name__)
 
 def get(address: str, **parameters: Any) -> httpx.Response:
     """What stands at an address of the platform's own inside; raises httpx.HTTPError."""
-    # Without the shell's proxies: these addresses are of this machine or this cluster.
-    with httpx.Client(trust_env=False, timeout=SECONDS) as client:
-        return client.get(address, **parameters).raise_for_status()
+    return _client().get(address, **parameters).raise_for_status()
+
+
+@cache
+def _client() -> httpx.Client:
+    # Without the shell's proxies: these addresses are of this machine or this cluster. One for all, for making one takes long.
+    return httpx.Client(trust_env=False, timeout=SECONDS)
 
 
 def broker() -> Broker | None:
