@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, BucketNotFoundError, NotFoundError
 
-from chassis import log
+from chassis import log, metrics
 from chassis.errors import Unavailable
 from chassis.settings import Settings, number
 
@@ -72,6 +72,7 @@ class Bus:
 
     async def connect(self) -> None:
         """Connect, waiting for the broker for as long as it takes, and make sure that the streams exist."""
+        metrics.watch("tongban_bus_up", "Whether the broker answers this process", lambda: float(self.up))
 
         async def problem(error: Exception) -> None:
             _log.warning("broker", problem=str(error) or type(error).__name__)

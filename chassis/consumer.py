@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -24,10 +25,11 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from chassis import context, log, telemetry
+from chassis import context, log, metrics, telemetry
 from chassis.aggregate import Request
 from chassis.bus import STREAM, Bus
 from chassis.errors import TimedOut, Unavailable
+from chassis.relay import event_type
 
 MAX_DELIVER = 5
 BATCH = 20  # events taken at a time
@@ -71,11 +73,12 @@ class Consumer:
     """What a service listens to.
 
     name: durable name, unique within the service; handlers: subject → (message class, handler). A subject may hold the wildcard
-    `*`. Handlers are plain functions and run in a thread, one at a time.
+    `*`. Handlers are plain functions and run in a thread, one at a time. title: how the system administrator reads of it.
     """
 
     name: str
     handlers: dict[str, tuple[type[Message], Callable[[Event], None]]] = field(default_factory=dict)
+    title: str = ""
 
     def find(self, subject: str) -> tuple[type[Message], Callable[[Event], None]] | None:
         """Message class and handler for a subject."""
@@ -122,7 +125,7 @@ class Running:
 
     async def _bind(self) -> Any:
         config = ConsumerConfig(
-            durable_name=self._durable, filter_subjects=sorted(self._consumer.handlers), ack_policy=AckPolicy.EXPLICIT,
+            durable_name=self._durable, description=self._consumer.title, filter_subjects=sorted(self._consumer.handlers), ack_policy=AckPolicy.EXPLICIT,
             # Without a limit of the broker's: an event is given up here, with a dead letter, or not at all.
             max_deliver=-1, ack_wait=ACK_WAIT, deliver_policy=DeliverPolicy.ALL, max_ack_pending=1000,
         )  # fmt: skip
@@ -170,24 +173,39 @@ class Running:
 
     async def _one(self, message: Msg) -> None:
         headers = message.headers or {}
-        sequence = message.metadata.sequence.stream
+        sequence, began = message.metadata.sequence.stream, time.monotonic()
+
+        def count(outcome: str) -> None:
+            # A subject for which there is no handler may be anything.
+            kind = event_type(message.subject) if self._consumer.find(message.subject) else "unknown"
+            metrics.EVENTS.done(time.monotonic() - began, self._durable, kind, outcome)
+
         try:
             await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._handle, message.subject, headers, message.data
             )
         except Later as wish:
+            count("later")
             await message.nak(delay=wish.seconds)
             return
         except Exception as problem:  # noqa: BLE001 - whatever a handler raises, the event is kept
             why = "".join(traceback.format_exception_only(problem)).strip()
-            about = {"consumer": self._durable, "event_id": headers.get("ce-id"), "problem": why}
+            trace = telemetry.trace_of(headers.get("traceparent", ""))
+            about = {
+                "consumer": self._durable,
+                "event_id": headers.get("ce-id"),
+                "problem": why,
+                "trace": trace,
+            }
             if isinstance(problem, Unavailable | TimedOut):
                 self._away[sequence] += 1
+                count("waits")
                 _log.warning("event waits", delivery=self._away[sequence], **about)
                 await message.nak(delay=min(0.2 * 2 ** min(self._away[sequence], 10), AWAY))
                 return
             self._failures[sequence] += 1
             failures = self._failures[sequence]
+            count("failed")
             _log.warning("event failed", delivery=failures, **about)
             if failures < MAX_DELIVER and not isinstance(problem, Unreadable):
                 await message.nak(delay=BACKOFF[min(failures, len(BACKOFF)) - 1])
@@ -195,6 +213,9 @@ class Running:
             if not await self._bury(message, headers, why):
                 await message.nak(delay=AWAY)
                 return
+            count("dead")
+        else:
+            count("handled")
         self._failures.pop(sequence, None)
         self._away.pop(sequence, None)
         await message.ack()
@@ -207,7 +228,10 @@ class Running:
             context.serving(call),
         ):
             context.amend(traceparent=trace)
+            began = time.monotonic()
             handler(event)
+            took = round((time.monotonic() - began) * 1000, 1)
+            _log.info("handled", consumer=self._durable, event_id=event.id, ms=took)
 
     def _read(
         self, subject: str, headers: dict[str, str], data: bytes
@@ -245,6 +269,7 @@ class Running:
             "event_id": headers.get("ce-id"),
             "subject": message.subject,
             "problem": why,
+            "trace": telemetry.trace_of(headers.get("traceparent", "")),
         }
         try:
             await self._bus.js.publish(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from tongban.portal.v1 import directory_pb2 as pb
 
+from chassis import metrics
 from chassis.bus import BusThread
 
 BUCKET = "directory"
@@ -19,11 +21,21 @@ class Directory:
         self._units: dict[str, pb.Unit] = {}
         self._people: dict[str, pb.Person] = {}
         self.ready = threading.Event()
+        self._told = 0.0  # when the bucket last told something, as time.time()
         if bus is not None:
+            metrics.watch(
+                "tongban_directory_entries", "Units and people this process knows",
+                lambda: {"unit": len(self._units), "person": len(self._people)}, "kind",
+            )  # fmt: skip
+            metrics.watch(
+                "tongban_directory_age_seconds", "Seconds since the directory told something",
+                lambda: time.time() - self._told if self._told else None,
+            )  # fmt: skip
             bus.watch(BUCKET, self.on_entry, self.ready.set)
 
     def on_entry(self, key: str, value: bytes | None) -> None:
         """Take in one entry: `unit.<id>` or `person.<id>`; None removes it."""
+        self._told = time.time()
         kind, _, name = key.partition(".")
         if kind == "unit":
             if value is None:

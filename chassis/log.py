@@ -25,6 +25,8 @@ def _with_call(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     if call.method:
         event.setdefault("request_id", call.request_id)
         event.setdefault("method", call.method)
+        if call.traceparent:
+            event.setdefault("trace", call.traceparent[3:35])
         if call.principal:
             event.setdefault("person", call.principal.person or call.principal.service)
     return event

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from chassis import log, putback, telemetry
+from chassis import log, metrics, putback, telemetry
 from chassis.audit import Audit
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
@@ -149,6 +149,8 @@ def serve(service: Service, parts: Parts) -> int:
     address = required("GRPC")
     server.add_insecure_port(address)
     server.start()
+    metrics.ready(health.serving)
+    metrics.serve()
     _log.info("serving", address=address)
     stop.wait()
     health.stopping = True
@@ -166,8 +168,15 @@ async def work(service: Service, parts: Parts) -> int:
     stopped = asyncio.create_task(stop.wait())
     registry = service.registry(parts) if service.registry else None
     bus = Bus(parts.settings)
+    working = threading.Event()
+    metrics.ready(working.is_set)
+    if registry:
+        metrics.watch(
+            "tongban_index_ready", "Whether the search index takes things in", lambda: float(registry.writing)
+        )
+    metrics.serve()
     # Opening may take long, for the broker is waited for and the index may have to be built: it is a job like the others.
-    opening = asyncio.create_task(_open(service, parts, registry, bus))
+    opening = asyncio.create_task(_open(service, parts, registry, bus, working))
     tasks: set[asyncio.Task[Any]] = {opening}
     failed: BaseException | None = None
     while not stop.is_set() and failed is None:
@@ -188,7 +197,9 @@ async def work(service: Service, parts: Parts) -> int:
     return 1 if failed else 0
 
 
-async def _open(service: Service, parts: Parts, registry: Registry | None, bus: Bus) -> list[Any]:
+async def _open(
+    service: Service, parts: Parts, registry: Registry | None, bus: Bus, working: threading.Event
+) -> list[Any]:
     """Make ready what the jobs of `work` need; returns these jobs."""
     repositories = service.repositories(parts)
     if registry:
@@ -202,14 +213,15 @@ async def _open(service: Service, parts: Parts, registry: Registry | None, bus: 
         relay.run(),
         *(one.run() for one in running),
         *service.background(parts),
-        _announce(parts, running),
+        _announce(parts, running, working),
     ]
 
 
-async def _announce(parts: Parts, running: list[Running]) -> None:
+async def _announce(parts: Parts, running: list[Running], working: threading.Event) -> None:
     """Say, once every consumer is bound, that this process is at work (the local supervisor waits for this file)."""
     for one in running:
         await one.bound.wait()
+    working.set()
     folder = parts.settings.var / "ready"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{parts.settings.service}-work").write_text("ready\n")

@@ -7,13 +7,14 @@ the person's next list waits until the index holds it, one second at most.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chassis import context, log
+from chassis import context, log, metrics
 from chassis.aggregate import Aggregate
 from chassis.errors import InvalidInput, Unavailable
 from chassis.identity_types import Principal
@@ -51,6 +52,7 @@ class Registry:
         self._repositories: dict[str, Repository[Any]] = {}
         self._last: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = threading.Lock()
+        self._committed = 0.0
 
     def open_writer(self, repositories: dict[str, Repository[Any]]) -> None:
         """Become the one writer, rebuilding first when the index is missing, damaged or of another schema."""
@@ -60,6 +62,17 @@ class Registry:
         ):
             _log.info("index ready")
         self._writer = self._index.writer()
+        self._committed = time.time()
+        metrics.watch("tongban_index_entries", "Entries of the search index", self._index.count)
+        metrics.watch(
+            "tongban_index_age_seconds", "Seconds since the search index took in something",
+            lambda: time.time() - self._committed,
+        )  # fmt: skip
+
+    @property
+    def writing(self) -> bool:
+        """Whether the index is there and takes in what is saved."""
+        return self._writer is not None
 
     def rebuild(self, repositories: dict[str, Repository[Any]], progress: Callable[[int], None]) -> int:
         """Build the index anew from the records; returns how many entries it holds."""
@@ -77,6 +90,7 @@ class Registry:
         # What stands in no list any more must not be found by its old entry.
         self._writer.delete({aggregate.id: aggregate.revision for aggregate, entry in made if entry is None})
         self._writer.commit()
+        self._committed = time.time()
 
     def close(self) -> None:
         """Commit and give the writer up."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chassis import log
+from chassis import log, metrics, telemetry
 from chassis.bus import Bus
 from chassis.repository import PENDING, Repository
 from chassis.store import Record, Store
@@ -26,6 +26,7 @@ YOUNG = 60.0  # seconds for which an intent without effect may still belong to a
 POLL = 1.0
 BATCH = 200  # intents carried out at a time; those just announced go first
 SIDE_BY_SIDE = 100  # events of one aggregate under way at the same time
+STALE = 30.0  # seconds after which what was read last is no answer any more
 PAUSE, LONGEST = 0.5, 15.0  # seconds between two tries of what did not go
 
 
@@ -59,6 +60,14 @@ class Relay:
         ] = {}  # aggregate with intents left → the revision that is in the index
         self._up = True
         self.lag = 0
+        self._oldest = 0.0  # when the oldest waiting intent was written, as time.time()
+        self._looked = 0.0  # when the intents were last read, as time.monotonic()
+        metrics.watch(
+            "tongban_outbox_waiting", "Saves of which others have not heard", lambda: self._known(self.lag)
+        )
+        metrics.watch(
+            "tongban_outbox_oldest_seconds", "Age of the oldest of them", lambda: self._known(self._age())
+        )
 
     async def run(self) -> None:
         """Work for ever."""
@@ -95,9 +104,16 @@ class Relay:
         return intents
 
     def _all(self) -> set[str]:
-        found = {record["_id"] for record in self._pending.scan()}
-        self.lag = len(found)
-        return found
+        found = {record["_id"]: record["at"] for record in self._pending.scan()}
+        self.lag, self._oldest, self._looked = len(found), min(found.values(), default=0.0), time.monotonic()
+        return set(found)
+
+    def _age(self) -> float:
+        return max(0.0, time.time() - self._oldest) if self._oldest else 0.0
+
+    def _known(self, figure: float) -> float | None:
+        """The figure, unless the database has not been read for so long that nobody knows."""
+        return figure if time.monotonic() - self._looked < STALE else None
 
     def _due(self, found: set[str]) -> list[str]:
         """Those that are to be tried now."""
@@ -198,6 +214,10 @@ class Relay:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+        for one in events:
+            trace = telemetry.trace_of(one["headers"].get("traceparent", ""))
+            _log.info("published", subject=one["subject"], event_id=one["id"], trace=trace)
+            metrics.PUBLISHED.labels(event_type(one["subject"])).inc()
 
     def _clear(self, intents: list[str], revision: int) -> list[str]:
         """Remove the intents whose saves are over; returns the others."""
@@ -221,6 +241,11 @@ class Relay:
 def wake_subject(service: str) -> str:
     """The core subject on which a service's relay is woken."""
     return f"tongban.wake.{service}"
+
+
+def event_type(subject: str) -> str:
+    """What happened, without by whom it is told: tongban.tasks.v1.obligation.opened → obligation.opened."""
+    return subject.rpartition(".v1.")[2]
 
 
 def aggregate_of(intent: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 from google.protobuf.message import Message
 
-from chassis import clock, context
+from chassis import clock, context, telemetry
 from chassis.aggregate import Aggregate, Request
 from chassis.errors import Conflict, Exists, Unavailable, not_found
 from chassis.store import Record, Store
@@ -63,9 +63,9 @@ def envelope(service: str, message: Message) -> Record:
         "ce-time": clock.now().isoformat(),
         "tongban-actor": call.principal.person if call.principal else "",
         "tongban-request": call.request_id,
+        # What a timer or a command of the command line tells begins a trace of its own.
+        "traceparent": call.traceparent or telemetry.fresh(),
     }
-    if call.traceparent:
-        headers["traceparent"] = call.traceparent
     return {
         "id": uuid.uuid4().hex,
         "subject": subject(service, kind),

@@ -7,11 +7,11 @@ A method that is missing from it is refused, whoever calls.
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2_grpc
 from grpc_status import rpc_status
 
-from chassis import clock, context, log, origin, telemetry
+from chassis import clock, context, log, metrics, origin, telemetry
 from chassis.aggregate import Request, request_key
 from chassis.audit import Audit, First
 from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid, timed_out
@@ -30,7 +30,6 @@ from chassis.settings import Settings, number
 MESSAGE_BYTES = 4 << 20
 LONGEST = 30.0  # seconds that a call may take when its caller set no deadline
 _OPEN = ("/grpc.health.v1.Health/",)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = log.get(__name__)
 
 Who = Mapping[str, frozenset[str]]
@@ -141,6 +140,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         begun = False
         try:
             with telemetry.span(method, call.traceparent) as trace:
+                call = replace(call, traceparent=trace)
                 # A generator's steps may run in different contexts, so the call is entered for each step by itself.
                 with context.serving(call):
                     try:
@@ -181,9 +181,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
             marks={},
             method=method.rpartition("/")[2],
             deadline=time.monotonic() + seconds,
-            traceparent=traceparent
-            if _TRACEPARENT.fullmatch(traceparent := meta.get("traceparent", ""))
-            else "",
+            traceparent=telemetry.received(meta.get("traceparent", "")),
         )
 
     def _admit(self, method: str, meta: dict[str, str], trace: str) -> None:
@@ -229,7 +227,9 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
 
 
 def _done(started: float, outcome: str) -> None:
-    _log.info("call", ms=round((time.monotonic() - started) * 1000, 1), outcome=outcome)
+    seconds = time.monotonic() - started
+    metrics.CALLS.done(seconds, context.current().method, outcome)
+    _log.info("call", ms=round(seconds * 1000, 1), outcome=outcome)
 
 
 def _clean(given: str) -> str:

@@ -177,6 +177,14 @@ class Store:
         with _typed(), pymongo.timeout(3):
             self._database.command("ping")
 
+    def version(self) -> str:
+        """The database's version as it states it.
+
+        Raises Unavailable.
+        """
+        with _typed(), pymongo.timeout(3):
+            return str(self._database.command("buildInfo").get("version", ""))
+
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()

@@ -1,15 +1,36 @@
 # ruff: noqa: PLC0415 -- imported only when it is asked for
-"""OpenTelemetry, when TONGBAN_OTLP_ENDPOINT is set; otherwise nothing is recorded and nothing is imported."""
+"""One trace id through every process that takes part in a request, in W3C's `traceparent`; it stands in every log line.
+
+Spans are recorded and sent by OpenTelemetry when TONGBAN_OTLP_ENDPOINT is set; otherwise nothing of it is imported.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from chassis.settings import text
 
 _tracer: Any = None
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def received(header: str) -> str:
+    """A traceparent as it was sent, '' when it is none."""
+    return header if _TRACEPARENT.fullmatch(header) else ""
+
+
+def fresh() -> str:
+    """The beginning of a trace of which nobody has told."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def trace_of(traceparent: str) -> str:
+    """The trace id in a traceparent, as logs show it."""
+    return traceparent[3:35]
 
 
 def start(service: str, process: str) -> None:
@@ -32,13 +53,13 @@ def start(service: str, process: str) -> None:
 
 @contextlib.contextmanager
 def span(name: str, traceparent: str = "") -> Iterator[str]:
-    """A span under the given parent; yields the traceparent to hand on (the given one when nothing is recorded).
+    """A span under the given parent; yields the traceparent to hand on: when nothing is recorded the given one, or a fresh one.
 
     What is raised inside marks the span as failed. The span is not made OpenTelemetry's "current" one: the traceparent in
     chassis.context is, which also serves generators and threads.
     """
     if _tracer is None:
-        yield traceparent
+        yield traceparent or fresh()
         return
     from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

@@ -67,6 +67,7 @@ class Api:
         self._guard.address(request)
         caller = self._guard.caller(request)
         route, path = self._route()
+        g.route, g.person = route.template.text, caller.principal.person
         body = (
             request.get_data(cache=False) if request.content_length or request.content_length is None else b""
         )
@@ -81,7 +82,7 @@ class Api:
             token=caller.token,
             method=route.method.name,
             deadline=time.monotonic() + (STREAM_SECONDS if route.streaming else self._seconds),
-            traceparent=request.headers.get("traceparent", ""),
+            traceparent=g.traceparent,
             address=edge_headers.address(request),
         )
         with context.serving(call):

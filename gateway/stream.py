@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chassis import log, telemetry
+from chassis import log, metrics, telemetry
 from chassis.bus import Bus
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
@@ -38,6 +38,7 @@ from gateway.sweeping import sweep_for_ever
 from gateway.todo import count
 
 HEARTBEAT = 15.0  # seconds
+COUNT = 30.0  # seconds between two counts of the sessions
 RECHECK = 60.0  # seconds after which the session behind an open stream is looked up again
 PER_PERSON = 20  # streams: a browser opens one for all of its tabs
 _EVENT = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -50,6 +51,8 @@ def app(given: Settings | None = None) -> Starlette:
     log.configure("gateway", given.process)
     telemetry.start("gateway", given.process)
     stream = Stream(GatewayParts(given))
+    stream.measure()
+    metrics.serve()
     routes = [Route("/stream/", stream.open), Route("/healthz", stream.healthz)]
     return Starlette(routes=routes, lifespan=stream.lifespan)
 
@@ -63,11 +66,22 @@ class Stream:
         self._bus = Bus(parts.settings)
         self._subscribed = asyncio.Event()
         self._most = int(number("STREAMS", 20_000))
+        self._sessions: float | None = None
+
+    def measure(self) -> None:
+        """Report how many streams and sessions there are."""
+        metrics.ready(self._ready)
+        metrics.watch("tongban_streams_open", "Open streams of events", lambda: len(self._holders))
+        metrics.watch("tongban_sessions", "Browser sessions, also idle ones", lambda: self._sessions)
+
+    def _ready(self) -> bool:
+        return self._subscribed.is_set() and self._bus.nc.is_connected
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Listen to the broker and sweep the store as long as the process runs."""
-        jobs = [asyncio.create_task(self._listen()), asyncio.create_task(sweep_for_ever(self._parts))]
+        work = (self._listen(), sweep_for_ever(self._parts), self._count_sessions())
+        jobs = [asyncio.create_task(job) for job in work]
         yield
         for job in jobs:
             job.cancel()
@@ -77,7 +91,7 @@ class Stream:
 
     async def healthz(self, _request: Request) -> Response:
         """Ready when pushes can arrive."""
-        good = self._subscribed.is_set() and self._bus.nc.is_connected
+        good = self._ready()
         return PlainTextResponse("ok\n" if good else "not ready\n", 200 if good else 503)
 
     async def open(self, request: Request) -> Response:
@@ -163,6 +177,15 @@ class Stream:
         await self._bus.nc.flush()
         self._subscribed.set()
         _log.info("stream ready")
+
+    async def _count_sessions(self) -> None:
+        records = self._parts.store.collection("sessions")
+        while True:
+            try:
+                self._sessions = await asyncio.to_thread(records.count)
+            except Unavailable:
+                self._sessions = None
+            await asyncio.sleep(COUNT)
 
     async def _pushed(self, message: Msg) -> None:
         event = as_event(message.data)

@@ -10,10 +10,10 @@ from pathlib import Path
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from chassis import log, telemetry
+from chassis import log, metrics, telemetry
 from chassis.health import Health
 from chassis.settings import Settings, settings
-from gateway import api_pages, auditing, backchannel, edge_headers
+from gateway import api_pages, auditing, backchannel, edge_headers, measures
 from gateway.api import BODY_BYTES, Api, failure, too_large
 from gateway.auth_pages import AuthPages
 from gateway.edge_answers import EdgeAnswers
@@ -33,7 +33,9 @@ def app(given: Settings | None = None) -> Flask:
     log.configure("gateway", given.process)
     telemetry.start("gateway", given.process)
     routes = load()
-    return create(GatewayParts(given), routes, Upstream(routes))
+    made = create(GatewayParts(given), routes, Upstream(routes))
+    metrics.serve()
+    return made
 
 
 def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
@@ -41,6 +43,7 @@ def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
     flask = Flask(__name__, template_folder=str(HERE / "templates"), static_folder=None)
     flask.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, MAX_FORM_MEMORY_SIZE=1 << 20, MAX_FORM_PARTS=50)
     guard = Guard(parts)
+    measures.install(flask)
 
     @flask.before_request
     def begin() -> None:
@@ -66,10 +69,12 @@ def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:
 
     @flask.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        _log.error("unexpected", request_id=g.get("request_id", ""), exc_info=error)
+        trace = telemetry.trace_of(g.get("traceparent", ""))
+        _log.error("unexpected", request_id=g.get("request_id", ""), trace=trace, exc_info=error)
         return failure(internal(g.get("request_id", "")))
 
     health = Health(needed={"store": parts.store.ping}, useful={"bus": lambda: parts.bus.up})
+    metrics.ready(health.serving)
 
     @flask.get("/healthz")
     def healthz() -> Response:

@@ -11,6 +11,7 @@ from portal import ending, rpc, setup
 from portal.directory.keeping import keep
 from portal.parts import PortalParts
 from portal.setup.demo_apps import enter_demo_apps
+from portal.system import figures
 
 
 def _setup(parts: Parts, _arguments: list[str]) -> int:
@@ -18,6 +19,11 @@ def _setup(parts: Parts, _arguments: list[str]) -> int:
     if text("DEMO") == "1":
         enter_demo_apps(PortalParts(parts))
     return 0
+
+
+def _background(parts: Parts) -> list[Any]:
+    figures.watch(parts)
+    return [keep(parts), ending.listen(PortalParts(parts))]
 
 
 def _repositories(parts: Parts) -> dict[str, Repository[Any]]:
@@ -30,7 +36,7 @@ SERVICE = Service(
     who=rpc.WHO,
     add=rpc.add,
     repositories=_repositories,
-    background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
+    background=_background,
     commands={"setup": _setup},
 )
 

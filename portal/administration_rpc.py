@@ -13,8 +13,11 @@ from chassis.server import callers, request_of
 from portal.answers import once
 from portal.ending import receipts_of
 from portal.parts import PortalParts
+from portal.system.reading import read
+from portal.system.state import state
 
 WHO = {
+    "GetSystemState": callers("system_administrator"),
     "ListDeadLetters": callers("system_administrator"),
     "ReplayDeadLetter": callers("system_administrator"),
     # A page that people see after they have signed out asks with the portal's own token.
@@ -24,10 +27,13 @@ MOST, USUAL = 200, 100
 
 
 class AdministrationRpc(api.AdministrationServiceServicer):
-    """Dead letters, and the receipts of ended logins."""
+    """The platform's own state, dead letters, and the receipts of ended logins."""
 
     def __init__(self, parts: PortalParts) -> None:
         self._parts = parts
+
+    def GetSystemState(self, _request: pb.GetSystemStateRequest, _rpc: Any) -> pb.GetSystemStateResponse:
+        return state(read(self._parts.chassis))
 
     def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _rpc: Any) -> pb.ListDeadLettersResponse:
         answer = pb.ListDeadLettersResponse()

@@ -13,10 +13,10 @@ from typing import Any
 from flask import Blueprint, Flask, g
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from chassis import clock, log, telemetry, units
+from chassis import clock, log, metrics, telemetry, units
 from chassis.errors import forbidden
 from chassis.identity_types import SYSTEM_ROLES, Principal
-from chassis.web import answers, assets, filters, forms, guard, language, names, problems
+from chassis.web import answers, assets, filters, forms, guard, language, measures, names, problems
 from chassis.web.outside import Outside, VerifierLike
 
 HERE = Path(__file__).parent
@@ -64,6 +64,7 @@ def create_app(
     answers.install(app)
     assets.install(app)
     problems.install(app, outside.audit)
+    measures.install(app)
     guard.install(app, service, frozenset(public) | {"healthz", "static"}, outside.verify)
 
     _keep_out(app, service)
@@ -78,6 +79,10 @@ def create_app(
     @app.get("/healthz")
     def healthz() -> tuple[str, int]:
         return ("ok\n", 200) if (ready or outside.ready)() else ("not ready\n", 503)
+
+    if verifier is None:
+        metrics.ready(ready or outside.ready)
+        metrics.serve()
 
     for blueprint in [views] if isinstance(views, Blueprint) else views:
         app.register_blueprint(blueprint, url_prefix=_prefix(service, blueprint))

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from chassis import context
+from chassis import context, telemetry
 from chassis.errors import Forbidden, NotSignedIn
 from chassis.identity_types import Principal
 
@@ -45,11 +45,13 @@ def install(app: Flask, service: str, public: frozenset[str], verify: Callable[[
         stated = request.headers.get("X-Request-Id", "")
         g.request_id = stated if _REQUEST_ID.fullmatch(stated) else uuid.uuid4().hex
         g.call = ExitStack()
+        name = f"{service} {request.method} {request.endpoint or request.path}"
+        parent = telemetry.received(request.headers.get("traceparent", ""))
         call = context.Call(
             request_id=g.request_id,
             deadline=time.monotonic() + PAGE_SECONDS,
-            method=f"{service} {request.method} {request.endpoint or request.path}",
-            traceparent=request.headers.get("traceparent", ""),
+            method=name,
+            traceparent=g.call.enter_context(telemetry.span(name, parent)),
             address=request.headers.get("X-Real-IP", ""),
         )
         g.call.enter_context(context.serving(call))

@@ -75,6 +75,8 @@ def note(var: Path, archive: Path, also: Path | None, cut: datetime, seconds: fl
     facts = {
         "cut": cut.isoformat(), "archive": str(archive), "also": str(also / archive.name) if also else "",
         "sha256": digest(archive), "bytes": archive.stat().st_size, "seconds": round(seconds, 1),
+        # An archive is noted only after it was read back to its end and compared; the portal shows it.
+        "verified": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     write_private(var / _STATE, json.dumps(facts, indent=2))
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,6 +75,8 @@ def _values(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path
         "APPS_PATTERN": re.escape(apps_name).replace("\\-", "-"),
         "REALM": _setting(env, "REALM", "tongban"),
         "UPSTREAMS": _upstreams(env, units),
+        "TRUSTED_UPSTREAMS": _trusted_upstreams(env.get("TONGBAN_TRUSTED_UPSTREAMS", "")),
+        "STATUS": _status(env.get("TONGBAN_EDGE_STATUS", "")),
         "PAGES": _pages(units),
     }
 
@@ -150,6 +153,37 @@ def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:
         f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
         for name, address in found.items()
     )
+
+
+def _trusted_upstreams(given: str) -> str:
+    """Addresses and networks, separated by commas, whose traces are continued."""
+    try:
+        networks = [ip_network(one.strip()) for one in given.split(",") if one.strip()]
+    except ValueError as problem:
+        raise BadSetting(
+            f"TONGBAN_TRUSTED_UPSTREAMS holds what is no address or network: {problem}."
+        ) from problem
+    return "\n".join(f"        {network} trusted;" for network in networks)
+
+
+def _status(address: str) -> str:
+    """The figures of nginx itself, on a port of their own that nobody outside of this machine reaches."""
+    if not address:
+        return ""
+    if not _ADDRESS.fullmatch(address):
+        raise BadSetting(f"TONGBAN_EDGE_STATUS, {address!r}, is not host:port.")
+    return f"""    server {{
+        listen {address};
+        access_log off;
+        allow 127.0.0.1;
+        deny all;
+        location = /status {{
+            stub_status;
+        }}
+        location / {{
+            return 404;
+        }}
+    }}"""
 
 
 def _pages(units: dict[str, dict[str, Any]]) -> str:

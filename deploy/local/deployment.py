@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from deploy.local import applications, engines, env, gen, secretfiles, state, tls, units
+from deploy.local import applications, engines, env, gen, secretfiles, state, targets, tls, units
 from deploy.local.cache import complete, tools
 from deploy.local.ports import Ports
 from deploy.local.say import Refusal
@@ -74,6 +74,7 @@ class Deployment:
                 if unit not in present:
                     self._say(f"{unit.name} is left out: {unit.module} is not in this clone")
             gen.generate(settings.root)
+            targets.write(settings, present)
             edge = applications.edge(settings, self.env)
             specs += [edge] if edge else []
             specs += applications.Applications(settings, where, self.env).specs(present, self._which)
@@ -99,7 +100,7 @@ class Deployment:
         }
 
     def _keep_state(self) -> None:
-        written = None
+        written = reported = None
         while not self._closing.is_set():
             current = (self._state(), self.supervisor.pids())
             if current != written:
@@ -109,6 +110,13 @@ class Deployment:
                     # A full disk must not end the supervision of what still runs.
                     self._say(f"{self.settings.state_file} cannot be written: {problem}")
                 written = current
+            report = self.supervisor.report()
+            if report != reported:
+                try:
+                    state.write_report(self.settings.var, report)
+                except OSError as problem:
+                    self._say(f"The report of the processes cannot be written: {problem}")
+                reported = report
             self._closing.wait(_STATE_SECONDS)
 
     def _stop_writing(self, writer: threading.Thread) -> None:
@@ -116,4 +124,5 @@ class Deployment:
         writer.join()
 
     def _forget(self) -> None:
-        (self.settings.var / state.STATE).unlink(missing_ok=True)
+        for name in (state.STATE, state.REPORT):
+            (self.settings.var / name).unlink(missing_ok=True)

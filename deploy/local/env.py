@@ -30,6 +30,10 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_NATS_URL": f"nats://{NATS_USER}:{password}@{LOOPBACK}:{ports.engine('nats')}",
         "TONGBAN_KEYCLOAK_URL": f"http://{LOOPBACK}:{ports.engine('keycloak')}/id",
         "TONGBAN_REALM": REALM,
+        "TONGBAN_NATS_MONITOR": f"http://{LOOPBACK}:{ports.engine('nats_monitor')}",
+        "TONGBAN_KEYCLOAK_MANAGEMENT": f"http://{LOOPBACK}:{ports.engine('keycloak_management')}",
+        "TONGBAN_EDGE_STATUS": f"{LOOPBACK}:{ports.engine('edge_status')}",
+        "TONGBAN_TARGETS": str(settings.var / "prometheus" / "targets.json"),
         "TONGBAN_VAR": str(settings.var),
         "TONGBAN_SECRETS": str(settings.secrets),
         "TONGBAN_TLS": str(settings.tls),
@@ -86,6 +90,8 @@ def for_process(settings: Settings, platform: Mapping[str, str], unit: Unit, pro
     """The environment of one application process."""
     ports = Ports(settings)
     env = {**for_python(settings, platform), "TONGBAN_SERVICE": unit.name, "TONGBAN_PROCESS": process}
+    if places := ports.metrics(unit, process):
+        env["TONGBAN_METRICS"] = f"{LOOPBACK}:{places[0]}-{places[-1]}"
     if unit.grpc:
         env["TONGBAN_GRPC"] = f"{LOOPBACK}:{ports.unit(unit, 'grpc')}"
     if process in {"pages", "web"}:

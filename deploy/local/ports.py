@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -14,13 +15,18 @@ from deploy.local.units import Unit
 
 LOOPBACK = "127.0.0.1"
 
-_ENGINES = ("mongo", "nats", "nats_monitor", "keycloak", "keycloak_management")
+_ENGINES = ("mongo", "nats", "nats_monitor", "keycloak", "keycloak_management", "edge_status")
 _FIRST_UNIT = 20
 _PER_UNIT = 4
 _KINDS = ("grpc", "http", "stream")
+# Where /metrics stands: so many ports for each unit, of which every process of a kind takes the first free one.
+_FIRST_METRICS = 100
+_METRICS_PER_UNIT = 16
+_METRICS = {"serve": (0, 4), "work": (4, 1), "stream": (5, 1), "pages": (6, 10), "web": (6, 10)}
 
 # Blocks for tests lie above the defaults of `make run` and below the kernel's ephemeral ports.
-BLOCK = 100
+BLOCK = 300
+_STEP = 100
 _FIRST_BLOCK = 21000
 _LAST_BLOCK = 31000
 
@@ -40,12 +46,21 @@ class Ports:
         """The port of a unit's `grpc`, `http` or `stream` server."""
         return self._base + _FIRST_UNIT + unit.index * _PER_UNIT + _KINDS.index(kind)
 
+    def metrics(self, unit: Unit, process: str) -> range:
+        """The ports of which each process of this kind takes one for its /metrics; empty for kinds that have none."""
+        start, count = _METRICS.get(process, (0, 0))
+        first = self._base + _FIRST_METRICS + unit.index * _METRICS_PER_UNIT + start
+        return range(first, first + count)
+
     def listening(self, units: tuple[Unit, ...]) -> dict[str, int]:
         """Every internal port that will be listened on, by the name of its owner."""
         found = {name: self.engine(name) for name in _ENGINES}
         for unit in units:
             has = {"grpc": bool(unit.grpc), "http": unit.http, "stream": unit.stream}
             found.update({f"{unit.name}_{kind}": self.unit(unit, kind) for kind in _KINDS if has[kind]})
+            for process, count in processes(unit).items():
+                ports = self.metrics(unit, process)[:count]
+                found.update({f"{unit.name}_{process}_metrics_{port}": port for port in ports})
         return found
 
     def check_free(self, units: tuple[Unit, ...], *, edge: bool) -> None:
@@ -61,6 +76,19 @@ class Ports:
                 f"Port {self._edge} (for HTTPS) is taken; stop what listens there, or set TONGBAN_EDGE_PORT "
                 "to another port."
             )
+
+
+def processes(unit: Unit) -> dict[str, int]:
+    """The kinds of processes of a unit that serve /metrics, and how many of each there are."""
+    workers = int(os.environ.get("TONGBAN_WEB_WORKERS") or 1)
+    has = {"serve": unit.grpc, "work": int(unit.work), "stream": int(unit.stream)}
+    found = {**has, "pages": workers * unit.pages, "web": workers * unit.web}
+    for process, count in found.items():
+        if count > _METRICS[process][1]:
+            raise Refusal(
+                f"{unit.name} may have at most {_METRICS[process][1]} processes of the kind {process}."
+            )
+    return {process: count for process, count in found.items() if count}
 
 
 def is_taken(host: str, port: int) -> bool:
@@ -92,9 +120,14 @@ def free_block() -> Iterator[int]:
     folder = Path(tempfile.gettempdir()) / "tongban-ports"
     folder.mkdir(mode=0o1777, exist_ok=True)
     for base in range(_FIRST_BLOCK, _LAST_BLOCK, BLOCK):
-        with (folder / str(base)).open("w") as handle:
+        with contextlib.ExitStack() as locks:
+            # One lock for each hundred: clones of other versions hold blocks of other sizes.
+            handles = [
+                locks.enter_context((folder / str(base + at)).open("w")) for at in range(0, BLOCK, _STEP)
+            ]
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for handle in handles:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
             if not any(is_taken(LOOPBACK, port) for port in range(base, base + BLOCK)):

@@ -76,6 +76,7 @@ def _report(settings: Settings, clock: Clock, *, engines_only: bool) -> None:
     clock.line(f"Tongban is ready: {settings.public_url}")
     line(f"          trust this authority in the browser: {settings.tls / 'ca.crt'}")
     _print_logins(settings.var)
+    line(f"          the platform's own state: {settings.public_url}/administration/system (as sysadmin)")
     line(f"          logs: {settings.logs}   stop: Ctrl-C")
 
 

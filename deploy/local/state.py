@@ -15,6 +15,7 @@ from deploy.local.say import Refusal, line
 from deploy.local.secretfiles import write_private
 
 STATE = "state.json"
+REPORT = "processes.json"
 _LOCK = "lock"
 _GRACE_SECONDS = 10.0
 
@@ -57,6 +58,11 @@ def write(var: Path, state: Mapping[str, Any], pids: Mapping[str, int]) -> None:
     """Write state.json. It holds the broker's password, so only the owner may read it."""
     processes = {name: {"pid": pid, "born": _born(pid)} for name, pid in pids.items()}
     write_private(var / STATE, json.dumps({**state, "processes": processes}, indent=2, ensure_ascii=False))
+
+
+def write_report(var: Path, report: Mapping[str, Any]) -> None:
+    """Write what the supervisor knows of each process; it holds no secret but error texts, so the owner alone reads it."""
+    write_private(var / REPORT, json.dumps(report, indent=2, ensure_ascii=False))
 
 
 def end_leftovers(var: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local.child import Child, Spec
@@ -35,11 +36,39 @@ class Keeper:
         self._closing = threading.Event()
         # Whoever starts or ends the process holds this; it is never held while waiting for readiness.
         self.changing = threading.RLock()
+        # For the report: since when it is as it is, how often it came back by itself, and why the last time.
+        self.since = time.time()
+        self.restarts = 0
+        self.reason = ""
+        self._pausing = False
         self.thread = threading.Thread(target=self._run, name=child.spec.name, daemon=True)
 
     @property
     def name(self) -> str:
         return self.child.spec.name
+
+    @property
+    def state(self) -> str:
+        """One word: waiting, starting, ready, done (a one-shot), pausing (before it is started again), held."""
+        if self.child.running:
+            return "ready" if self.ready.is_set() else "starting"
+        if self._held.is_set():
+            return "held"
+        if self.ready.is_set():
+            return "done"
+        return "pausing" if self._pausing else "waiting"
+
+    def report(self) -> dict[str, object]:
+        """What the operator wants to know of it."""
+        since = datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds")
+        pid = self.child.pid if self.child.running else None
+        return {
+            "state": self.state,
+            "pid": pid,
+            "since": since,
+            "restarts": self.restarts,
+            "reason": self.reason,
+        }
 
     def hold(self) -> None:
         """Do not start it (again) until `release`."""
@@ -77,6 +106,9 @@ class Keeper:
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
             words = self.child.last_words()
+            self.restarts += 1
+            self.reason = f"status {self.child.status()}" + (f": {words}" if words else "")
+            self.since, self._pausing = time.time(), True
             self._say(
                 f"{self.name} ended with status {self.child.status()}; starting it again in {pause:g} s"
                 + (f" (it said: {words})" if words else "")
@@ -88,6 +120,8 @@ class Keeper:
         with self.changing:
             if self._closing.is_set() or self._held.is_set():
                 return False
+            self._pausing = False
+            self.since = time.time()
             self.child.start()
             return True
 
@@ -145,6 +179,10 @@ class Supervisor:
         """The running processes."""
         children = {name: keeper.child for name, keeper in self.keepers.items()}
         return {name: child.pid for name, child in children.items() if child.pid and child.running}
+
+    def report(self) -> dict[str, dict[str, object]]:
+        """Every process, for whoever looks at the platform from outside."""
+        return {name: keeper.report() for name, keeper in self.keepers.items()}
 
     def end(self, name: str, *, hold: bool, kill: bool) -> None:
         """End one process, at once or gracefully; unless held it is started again."""

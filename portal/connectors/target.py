@@ -10,10 +10,12 @@ address itself, so that a name which resolves to something else a moment later g
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from chassis.errors import Forbidden, InvalidInput, Unavailable
@@ -22,7 +24,9 @@ from chassis.settings import text
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
 )
-_OWN = ("MONGO_URI", "NATS_URL", "KEYCLOAK_URL", "STREAM")
+_OWN = (
+    "MONGO_URI", "NATS_URL", "NATS_MONITOR", "KEYCLOAK_URL", "KEYCLOAK_MANAGEMENT", "STREAM", "EDGE_STATUS",
+)  # fmt: skip
 _OWN_PREFIXES = ("GRPC", "HTTP")
 
 
@@ -146,6 +150,9 @@ def own_ports(sites: tuple[str, ...] = ("OLDSITE", "HEADERSITE")) -> set[int]:
             ports |= {int(port) for port in re.findall(r":(\d{2,5})(?=[/,?]|\Z)", value)}
         elif short == "EDGE_PORT" and value.isdecimal():
             ports.add(int(value))
+        elif short == "TARGETS" and Path(value).is_file():
+            listed = json.loads(Path(value).read_text())
+            ports |= {int(one.rpartition(":")[2]) for entry in listed for one in entry["targets"]}
     return ports
 
 

@@ -11,9 +11,10 @@ from tongban.portal.v1 import apps_pb2 as pb
 from werkzeug.wrappers import Response
 
 from chassis.errors import TongbanError, forbidden
-from chassis.web import form_errors, form_request_id, go
+from chassis.web import form_errors, form_request_id, go, htmx
 from portal.pages import calls
 from portal.pages.rights import PAGES, Page, work_of
+from portal.system.runbooks import RUNBOOKS
 
 views = Blueprint("administration", __name__, url_prefix="/administration")
 _FORM = (
@@ -85,6 +86,19 @@ def remove_app(key: str) -> Response:
 def test_app(key: str) -> str:
     report = calls.apps().TestConnector(pb.TestConnectorRequest(app=key), seconds=14)
     return render_template("app_report.html", report=report)
+
+
+@views.get("/system")
+def system() -> str:
+    """The whole page; for htmx its inside, which refreshes itself."""
+    state = calls.administration().GetSystemState(administration_pb2.GetSystemStateRequest(), seconds=14)
+    template = "system_rows.html" if htmx() else "system.html"
+    return render_template(template, nav="administration", state=state)
+
+
+@views.get("/system/help")
+def system_help() -> str:
+    return render_template("system_help.html", nav="administration", runbooks=RUNBOOKS)
 
 
 @views.get("/dead-letters")

@@ -30,6 +30,10 @@ class Page:
 
 PAGES = {
     "index": Page("管理首页", SYSTEM_ROLES),
+    "system": Page(
+        "平台运行状态", _SYSTEM, "/administration/system", "基础服务、进程、积压、备份与证书", "chart"
+    ),
+    "system_help": Page("运行状态处理办法", _SYSTEM),
     "apps": Page("应用目录", _SYSTEM, "/administration/apps", "登记系统、接入方式与使用范围", "apps"),
     "new_app": Page("登记应用", _SYSTEM),
     "edit_app": Page("修改应用", _SYSTEM),

@@ -46,8 +46,12 @@ def consumers(parts: Parts) -> list[Consumer]:
 
     mine = f"tongban.{parts.settings.service}.v1"
     return [
-        Consumer("signed", {f"{mine}.document.signed_off": (pb.DocumentSignedOff, signed_off)}),
-        Consumer("dispatch", {f"{mine}.document.dispatched": (pb.DocumentDispatched, dispatched)}),
-        Consumer("progress", {f"{mine}.delivery.progressed": (pb.DeliveryProgressed, progressed)}),
-        Consumer("conclude", {f"{mine}.document.concluded": (pb.DocumentConcluded, concluded)}),
+        Consumer("signed", {f"{mine}.document.signed_off": (pb.DocumentSignedOff, signed_off)}, "签发后编号"),
+        Consumer(
+            "dispatch", {f"{mine}.document.dispatched": (pb.DocumentDispatched, dispatched)}, "向收文单位送达"
+        ),
+        Consumer(
+            "progress", {f"{mine}.delivery.progressed": (pb.DeliveryProgressed, progressed)}, "汇总办理情况"
+        ),
+        Consumer("conclude", {f"{mine}.document.concluded": (pb.DocumentConcluded, concluded)}, "办结与失效"),
     ]

@@ -39,7 +39,7 @@ def consumers(shelf: Shelf, documents: Documents) -> list[Consumer]:
     def concluded(event: Event) -> None:
         file_document(shelf, documents, event)
 
-    return [Consumer("filing", {CONCLUDED: (pb.DocumentConcluded, concluded)})]
+    return [Consumer("filing", {CONCLUDED: (pb.DocumentConcluded, concluded)}, "办结公文归档")]
 
 
 def file_document(shelf: Shelf, documents: Documents, event: Event) -> str:

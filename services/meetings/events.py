@@ -55,7 +55,7 @@ def consumers(desk: BookingDesk) -> list[Consumer]:
         desk.settle(event.message.meeting)
 
     subject = "tongban.*.v1.meeting.scheduled"
-    return [Consumer("rooms", {subject: (meeting_pb2.MeetingScheduled, scheduled)})]
+    return [Consumer("rooms", {subject: (meeting_pb2.MeetingScheduled, scheduled)}, "会议室占用")]
 
 
 async def by_the_clock(desk: BookingDesk, pause: float = TICK) -> None:

@@ -64,6 +64,7 @@ PAGES_MAY = {
         "chassis.identity": "the portal's own token, for the page after signing out",
         "portal.parts": "as above",
         "portal.connectors.proxy": "as above",
+        "portal.system.runbooks": "the texts of a page, and nothing else",
     },
 }
 

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import clock, context, log
+from chassis import clock, context, log, telemetry
 from chassis.errors import Conflict, NotFound, TongbanError, from_rpc_error
 from chassis.health import Health
 from chassis.server import Door, build
@@ -114,11 +114,12 @@ def test_a_handler_knows_the_call(door):
     assert (call.request_id, call.method, call.token, call.traceparent) == ("abc-1", "One", TOKEN, trace)
     assert call.principal.person == "p1"
     assert 1 < call.left() <= 3.1
-    # What is no request id and no trace is not handed on.
+    # What is no request id and no trace is not handed on: others begin here.
     one(stub, ("x-request-id", "a b;c"), ("traceparent", "x" * 4000))
     call = seen.pop()
     assert len(call.request_id) == 32
-    assert call.traceparent == ""
+    assert telemetry.received(call.traceparent)
+    assert call.traceparent[3:35] != trace[3:35]
     # A caller without a deadline has one all the same.
     stub.One(Request(), metadata=[GOOD])
     assert 25 < seen.pop().left() <= 30.1
