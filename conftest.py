@@ -20,6 +20,8 @@ DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, f
 
 # Where `make install` has put the fonts of printed documents.
 os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
+# What a test runs inside of its own process speaks in clear; the platform's processes have certificates.
+os.environ.setdefault("TONGBAN_CERTIFICATES", "plain")
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")

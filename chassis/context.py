@@ -20,7 +20,10 @@ DEFAULT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `deadline` is in seconds of time.monotonic(); `token` is the caller's access token."""
+    """One call. `deadline` is in seconds of time.monotonic(); `token` is the caller's access token.
+
+    peer: the unit through which the call came, by its certificate; '' when nothing proves it.
+    """
 
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     principal: Principal | None = None
@@ -28,6 +31,7 @@ class Call:
     deadline: float = 0.0
     method: str = ""
     traceparent: str = ""
+    peer: str = ""
     now: datetime | None = None  # set only while demonstration data is loaded; see chassis.clock
 
     def left(self, default: float = DEFAULT_SECONDS) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from chassis import log, telemetry
+from chassis import log, telemetry, tls
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
@@ -131,7 +131,7 @@ def serve(service: Service, parts: Parts) -> int:
     server = build(parts.settings, parts.verifier, service.who, health)
     service.add(parts, server)
     address = required("GRPC")
-    server.add_insecure_port(address)
+    tls.listen(server, address, tls.identity())
     server.start()
     _log.info("serving", address=address)
     stop.wait()

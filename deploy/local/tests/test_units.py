@@ -33,9 +33,19 @@ def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
         ("a = 1\n", "a stands outside"),
         ("[a]\npages = true\n", "both pages and path"),
         ('[a]\npages = true\npath = "/"\nweb = true\n', "only one of"),
+        ("[a]\ncalls = ['b']\n[b]\nwork = true\n", "[a] calls 'b', which has no gRPC server"),
         ("[a\n", "cannot be read"),
     ],
 )
 def test_a_mistake_in_the_list_is_refused_with_its_place(tmp_path, text, said):
     with pytest.raises(Refusal, match=said.replace("[", r"\[")):
         _load(tmp_path, text)
+
+
+def test_a_server_admits_itself_and_its_callers(tmp_path):
+    text = '[gateway]\nmodule = "gateway"\ncalls = ["*"]\n[a]\ngrpc = 1\ncalls = ["b"]\n[b]\ngrpc = 1\n'
+    listed = _load(tmp_path, text)
+    _, a, b = listed
+    assert units.peers(a, listed, demo=False) == ["a", "gateway"]
+    assert units.peers(b, listed, demo=False) == ["a", "b", "gateway"]
+    assert units.peers(a, listed, demo=True) == ["a", "demo", "gateway"]
