@@ -15,6 +15,7 @@ from chassis import log, telemetry, tls
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
+from chassis.ended import Ended
 from chassis.files import Files
 from chassis.health import Health
 from chassis.identity import ServiceToken, Verifier
@@ -26,6 +27,7 @@ from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
+LIST_SECONDS = 3.0  # that a starting server waits for the list of ended logins
 SESSION_ENDED = "tongban.session.ended"
 _log = log.get(__name__)
 
@@ -59,9 +61,14 @@ class Parts:
     @cached_property
     def verifier(self) -> Verifier:
         """Verifies tokens; hears of ended sessions."""
-        verifier = Verifier(self.settings)
+        verifier = Verifier(self.settings, self.ended)
         self.bus.subscribe(SESSION_ENDED, lambda _subject, data: verifier.end_session(data.decode()))
         return verifier
+
+    @cached_property
+    def ended(self) -> Ended:
+        """Logins that have ended."""
+        return Ended(self.bus)
 
     @cached_property
     def token(self) -> ServiceToken:
@@ -131,6 +138,8 @@ def serve(service: Service, parts: Parts) -> int:
     server = build(parts.settings, parts.verifier, service.who, health)
     service.add(parts, server)
     address = required("GRPC")
+    # With the broker there this takes no time; without it calls of older tokens are put off, and all others are served.
+    parts.ended.ready.wait(LIST_SECONDS)
     tls.listen(server, address, tls.identity())
     server.start()
     _log.info("serving", address=address)

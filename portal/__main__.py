@@ -9,6 +9,7 @@ from chassis.repository import Repository
 from chassis.settings import text
 from portal import ending, rpc, setup
 from portal.directory.keeping import keep
+from portal.directory.watching import watch
 from portal.parts import PortalParts
 from portal.setup.demo_apps import enter_demo_apps
 
@@ -32,7 +33,7 @@ if __name__ == "__main__":
             who=rpc.WHO,
             add=rpc.add,
             repositories=_repositories,
-            background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
+            background=lambda parts: [keep(parts), watch(parts), ending.listen(PortalParts(parts))],
             commands={"setup": _setup},
         )
     )

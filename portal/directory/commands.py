@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -42,10 +43,17 @@ def save_units(admin: KeycloakAdmin, units: list[Unit]) -> Saved[Unit]:
     return Saved(outcomes.count("created"), outcomes.count("changed"), units)
 
 
-def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) -> Saved[Person]:
+def save_people(
+    admin: KeycloakAdmin,
+    people: list[Person],
+    *,
+    temporary: bool,
+    tell: Callable[[str], object] | None = None,
+) -> Saved[Person]:
     """Creates or changes people by their username.
 
-    `temporary`: an initial password must be changed at the first sign-in.
+    `temporary`: an initial password must be changed at the first sign-in. `tell`: told each login that ends with it, so that its
+    tokens are refused at once; without it they are good until they expire.
 
     Repeating a call has no second effect. An existing person's password is never touched. Who loses a right
     is signed out everywhere. Raises InvalidInput (nothing is changed), Unavailable (those before it are
@@ -58,7 +66,7 @@ def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) 
         new = [person for person, user in zip(people, found, strict=True) if user is None]
         ids = _create(admin, new, groups, temporary=temporary)
         known = [(person, user) for person, user in zip(people, found, strict=True) if user is not None]
-        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups), known))
+        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups, tell), known))
     ids |= {user["username"]: user["id"] for _, user in known}
     return Saved(len(new), sum(changes), [_saved(person, ids[person.username]) for person in people])
 
@@ -76,7 +84,13 @@ def _create(
     return {result["resourceName"]: result["id"] for result in answer["results"]}
 
 
-def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: dict[str, Group]) -> bool:
+def _change(
+    admin: KeycloakAdmin,
+    person: Person,
+    user: dict[str, Any],
+    groups: dict[str, Group],
+    tell: Callable[[str], object] | None,
+) -> bool:
     """Brings one existing person to the wanted state; whether anything had to be changed."""
     identity = user["id"]
     before = users.person_of(user, users.roles_of(admin, identity))
@@ -93,6 +107,8 @@ def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: 
         realm_call(admin, "delete", f"users/{identity}/groups/{group}")
     _change_roles(admin, identity, set(before.roles), set(after.roles))
     if users.loses_rights(before, after):
+        for session in realm_call(admin, "get", f"users/{identity}/sessions") if tell else ():
+            tell(session["id"])
         realm_call(admin, "post", f"users/{identity}/logout", data="{}")
     return True
 

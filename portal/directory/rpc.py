@@ -10,7 +10,9 @@ from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import context
+from chassis.bus import ENDED
 from chassis.directory import Directory
+from chassis.ended import login_entry
 from chassis.errors import Unavailable
 from chassis.process import Parts
 from chassis.server import callers, request_of
@@ -59,6 +61,9 @@ class DirectoryRpc(api.DirectoryServiceServicer):
             )
         return self._directory
 
+    def _end(self, login: str) -> None:
+        self._parts.bus.put(ENDED, *login_entry(login))
+
     def ListUnits(self, _request: pb.ListUnitsRequest, _rpc: Any) -> pb.ListUnitsResponse:
         return pb.ListUnitsResponse(units=self._copy().units())
 
@@ -77,7 +82,9 @@ class DirectoryRpc(api.DirectoryServiceServicer):
 
     def SavePeople(self, request: pb.SavePeopleRequest, _rpc: Any) -> pb.SavePeopleResponse:
         request_of(request)
-        saved = commands.save_people(self._admin, list(request.people), temporary=self._temporary)
+        saved = commands.save_people(
+            self._admin, list(request.people), temporary=self._temporary, tell=self._end
+        )
         bus = self._parts.bus
         bus.run(bucket.write(bus.bus, [], saved.things), _SECONDS)
         return pb.SavePeopleResponse(created=saved.created, changed=saved.changed, people=saved.things)
