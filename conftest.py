@@ -23,6 +23,8 @@ DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, f
 os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
 # The units which this clone lists, as every process of a deployment is told them.
 os.environ.setdefault("TONGBAN_UNITS", units.described(units.load(ROOT)))
+# What a test runs inside of its own process speaks in clear; the platform's processes have certificates.
+os.environ.setdefault("TONGBAN_CERTIFICATES", "plain")
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")

@@ -26,6 +26,8 @@ from chassis.settings import Settings, number
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
 AUDIT = "TONGBAN_AUDIT"  # made and read by services/audit alone; everybody else may only add to it
+ENDED = "ended"  # the bucket of ended logins, see chassis.ended
+ENDED_SECONDS = 3600.0  # for which an entry is kept: much longer than an access token lives
 _DUPLICATES = (
     2 * 3600
 )  # seconds; longer than the relay needs to get over any outage it retries through without a restart
@@ -133,7 +135,14 @@ class Bus:
         except (BucketNotFoundError, NotFoundError):
             with contextlib.suppress(BadRequestError):
                 replicas = int(number("NATS_REPLICAS", 1))
-                await self.js.create_key_value(KeyValueConfig(bucket=name, history=1, replicas=replicas))
+                await self.js.create_key_value(
+                    KeyValueConfig(
+                        bucket=name,
+                        history=1,
+                        replicas=replicas,
+                        ttl=ENDED_SECONDS if name == ENDED else None,
+                    )
+                )
             return await self.js.key_value(name)
 
     async def watch(

@@ -13,23 +13,26 @@ from typing import Any
 
 import grpc
 
-from chassis import context, origin
+from chassis import context, origin, tls
 from chassis.errors import from_rpc_error, timed_out
 from chassis.server import MESSAGE_BYTES
 from chassis.settings import grpc_address
 
 ATTEMPTS = 4
-_channels: dict[str, grpc.Channel] = {}
+_channels: dict[str, tuple[int, grpc.Channel]] = {}  # with the stamp of the certificate that it shows
 _lock = threading.Lock()
 
 
 def channel(unit: str) -> grpc.Channel:
-    """This process's channel to a unit; made on first use, so after any fork."""
+    """This process's channel to a unit; made on first use, so after any fork, and anew when our certificate was renewed."""
+    own = tls.identity()
+    stamp = own.stamp if own else 0
     with _lock:
-        if unit not in _channels:
-            _channels[unit] = grpc.insecure_channel(
+        if unit not in _channels or _channels[unit][0] != stamp:
+            made = tls.open_channel(
                 grpc_address(unit),
-                options=[
+                unit,
+                [
                     ("grpc.max_receive_message_length", MESSAGE_BYTES),
                     ("grpc.max_send_message_length", MESSAGE_BYTES),
                     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -37,8 +40,10 @@ def channel(unit: str) -> grpc.Channel:
                     ("grpc.max_reconnect_backoff_ms", 2000),
                     ("grpc.enable_retries", 0),
                 ],
+                own,
             )
-        return _channels[unit]
+            _channels[unit] = stamp, made
+        return _channels[unit][1]
 
 
 class Client:

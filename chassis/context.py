@@ -22,7 +22,8 @@ DEFAULT_SECONDS = 10.0
 class Call:
     """One call. `deadline` is in seconds of time.monotonic(); `token` is the caller's access token.
 
-    address: the client's as the edge saw it; marks: what code that serves the call tells the audit (chassis.audit.mark).
+    address: the client's as the edge saw it; marks: what code that serves the call tells the audit (chassis.audit.mark);
+    peer: the unit through which the call came, by its certificate; '' when nothing proves it.
     """
 
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -33,6 +34,7 @@ class Call:
     traceparent: str = ""
     address: str = ""
     marks: dict[str, str] | None = None
+    peer: str = ""
     now: datetime | None = None  # set only while demonstration data is loaded; see chassis.clock
 
     def left(self, default: float = DEFAULT_SECONDS) -> float:

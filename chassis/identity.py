@@ -16,6 +16,7 @@ import httpx
 import jwt
 
 from chassis import log
+from chassis.ended import Ended
 from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity_types import Principal
 from chassis.settings import Settings
@@ -42,19 +43,20 @@ def _away() -> Unavailable:
 class Verifier:
     """Verifies access tokens of one realm. Safe for use by many threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ended: Ended | None = None) -> None:
         self._settings = settings
+        self._ended = ended or Ended()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._again = 0.0  # not before this may the key set be fetched
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
         self._known: OrderedDict[bytes, Principal] = OrderedDict()
-        self._ended: OrderedDict[str, float] = OrderedDict()
 
-    def verify(self, token: str) -> Principal:
-        """Who presents `token`.
+    def verify(self, token: str, *, alive: bool = False) -> Principal:
+        """Who presents `token`; `alive`: the caller knows by its own records that this login has not ended.
 
-        Raises NotSignedIn for anything but a valid, current access token; Unavailable when keys cannot be had.
+        Raises NotSignedIn for anything but a valid, current access token; Unavailable when keys cannot be had, or when nobody could
+        say yet whether the login has ended (chassis.ended).
         """
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         principal = self._known.get(digest)
@@ -66,16 +68,15 @@ class Verifier:
                     self._known.popitem(last=False)
         if principal.expires + LEEWAY < time.time():
             raise _refused("expired")
-        if principal.session and principal.session in self._ended:
+        if self._ended.holds(principal):
             raise _refused("the session has ended")
+        if not alive:
+            self._ended.insist_on_knowing(principal)
         return principal
 
     def end_session(self, session: str) -> None:
         """Refuse every token of this Keycloak session from now on."""
-        with self._lock:
-            self._ended[session] = time.time()
-            while len(self._ended) > REMEMBERED:
-                self._ended.popitem(last=False)
+        self._ended.end_login(session)
 
     def _decode(self, token: str) -> Principal:
         try:
@@ -148,6 +149,7 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         session=str(claims.get("sid", "")),
         service=service,
         expires=int(claims["exp"]),
+        issued=int(claims.get("iat") or 0),
     )
     if principal.mixed:
         raise NotSignedIn(

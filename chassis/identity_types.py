@@ -14,7 +14,8 @@ class Principal:
     """A verified caller.
 
     person: Keycloak's user id; posts: "<unit>:<role>", the primary post first; clearance: 0 none, 1 秘密, 2 机密, 3 绝密;
-    roles: realm roles; session: Keycloak's session id; service: unit name for a service account, else "".
+    roles: realm roles; session: Keycloak's session id; service: unit name for a service account, else ""; issued, expires: the token's
+    times in seconds.
     """
 
     person: str
@@ -26,6 +27,7 @@ class Principal:
     session: str = ""
     service: str = ""
     expires: int = 0
+    issued: int = 0
 
     @cached_property
     def units(self) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from chassis import log, metrics, putback, telemetry
+from chassis import log, metrics, putback, telemetry, tls
 from chassis.audit import Audit
 from chassis.bus import Bus, BusThread, end_all
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
+from chassis.ended import Ended
 from chassis.files import Files
 from chassis.health import Health
 from chassis.identity import ServiceToken, Verifier
@@ -27,6 +28,7 @@ from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
+LIST_SECONDS = 3.0  # that a starting server waits for the list of ended logins
 SESSION_ENDED = "tongban.session.ended"
 _log = log.get(__name__)
 
@@ -60,7 +62,7 @@ class Parts:
     @cached_property
     def verifier(self) -> Verifier:
         """Verifies tokens; hears of ended sessions."""
-        verifier = Verifier(self.settings)
+        verifier = Verifier(self.settings, self.ended)
         self.bus.subscribe(SESSION_ENDED, lambda _subject, data: verifier.end_session(data.decode()))
         return verifier
 
@@ -68,6 +70,11 @@ class Parts:
     def audit(self) -> Audit:
         """What is done, refused and opened here, on record."""
         return Audit(self.settings, lambda: self.bus)
+
+    @cached_property
+    def ended(self) -> Ended:
+        """Logins that have ended."""
+        return Ended(self.bus)
 
     @cached_property
     def token(self) -> ServiceToken:
@@ -147,7 +154,9 @@ def serve(service: Service, parts: Parts) -> int:
     server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
     address = required("GRPC")
-    server.add_insecure_port(address)
+    # With the broker there this takes no time; without it calls of older tokens are put off, and all others are served.
+    parts.ended.ready.wait(LIST_SECONDS)
+    tls.listen(server, address, tls.identity())
     server.start()
     metrics.ready(health.serving)
     metrics.serve()

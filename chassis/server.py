@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2_grpc
 from grpc_status import rpc_status
 
-from chassis import clock, context, log, metrics, origin, telemetry
+from chassis import clock, context, log, metrics, origin, telemetry, tls
 from chassis.aggregate import Request, request_key
 from chassis.audit import Audit, First
 from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, invalid, timed_out
@@ -69,6 +69,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         self._address_key = settings.optional_secret(origin.SECRET)
         self._verifier = verifier
         self._who = who
+        self._peers = tls.admitted(settings.service)
         self._demo_key = settings.optional_secret("demo-key")
 
     def intercept_service(
@@ -182,18 +183,24 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
             method=method.rpartition("/")[2],
             deadline=time.monotonic() + seconds,
             traceparent=telemetry.received(meta.get("traceparent", "")),
+            peer=tls.peer(rpc),
         )
 
     def _admit(self, method: str, meta: dict[str, str], trace: str) -> None:
         if context.amend(traceparent=trace).left() == 0:
             # It waited for a thread until nobody waited for its answer any more.
             raise timed_out()
+        self._admit_peer()
         scheme, _, token = meta.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No access token.")
         principal = self._verifier.verify(token)
         now = clock.stated(meta[clock.HEADER], self._demo_key) if clock.HEADER in meta else None
         context.amend(principal=principal, token=token, now=now)
+        peer = context.current().peer
+        if principal.service and peer and peer != principal.service:
+            # A service's token is worth nothing without the certificate of that service.
+            raise _not_admitted(f"The certificate of {peer} came with the token of {principal.service}.")
         allowed = self._who.get(method.rpartition("/")[2], frozenset())
         if not allowed & principal.callers:
             raise Forbidden("NOT_YOUR_ROLE", "您的岗位没有此项权限。", "Your role may not call this method.")
@@ -212,6 +219,11 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         if refused is not None:
             raise refused
 
+    def _admit_peer(self) -> None:
+        """Whoever the token speaks for, the call must come through a unit that has business here."""
+        if self._peers is not None and context.current().peer not in self._peers:
+            raise _not_admitted(f"The unit {context.current().peer} may not call this service.")
+
     def _typed(self, problem: Exception) -> TongbanError:
         if isinstance(problem, TongbanError):
             return problem
@@ -224,6 +236,10 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
             f"系统出现错误，请联系管理员（编号 {request_id}）。",
             f"Internal error ({request_id}).",
         )
+
+
+def _not_admitted(why: str) -> Forbidden:
+    return Forbidden("PEER_NOT_ADMITTED", "此服务不接受该调用方的请求。", why)
 
 
 def _done(started: float, outcome: str) -> None:

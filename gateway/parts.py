@@ -9,6 +9,7 @@ from chassis.identity_types import Principal
 from chassis.process import SESSION_ENDED, Parts
 from chassis.settings import text
 from gateway import auditing
+from gateway.announcing import Announcer
 from gateway.ending import Ending
 from gateway.entries import Entries
 from gateway.logins import Logins
@@ -32,6 +33,11 @@ class GatewayParts(Parts):
         return Once(self.store)
 
     @cached_property
+    def announcer(self) -> Announcer:
+        """Tells of ended logins."""
+        return Announcer(self.store, self.bus)
+
+    @cached_property
     def ending(self) -> Ending:
         """Logout."""
         return Ending(self.oidc)
@@ -39,6 +45,7 @@ class GatewayParts(Parts):
     @cached_property
     def sessions(self) -> Sessions:
         """Browser sessions."""
+        _ = self.announcer  # which goes on with what an earlier process left
         sessions = Sessions(
             self.store,
             self._secret,
@@ -82,7 +89,7 @@ class GatewayParts(Parts):
         if fresh is None:
             return None
         try:
-            return fresh, self.verifier.verify(fresh.access)
+            return fresh, self.verifier.verify(fresh.access, alive=True)
         except NotSignedIn:
             return None
 
@@ -93,4 +100,5 @@ class GatewayParts(Parts):
     def _announce(self, login: str) -> None:
         # This process refuses at once, also while the broker is away; the others hear of it.
         self.verifier.end_session(login)
+        self.announcer.tell(login)
         self.bus.hint(SESSION_ENDED, login.encode())

@@ -9,6 +9,7 @@ from chassis.repository import Repository
 from chassis.settings import text
 from portal import ending, rpc, setup
 from portal.directory.keeping import keep
+from portal.directory.watching import watch
 from portal.parts import PortalParts
 from portal.setup.demo_apps import enter_demo_apps
 from portal.system import figures
@@ -23,7 +24,7 @@ def _setup(parts: Parts, _arguments: list[str]) -> int:
 
 def _background(parts: Parts) -> list[Any]:
     figures.watch(parts)
-    return [keep(parts), ending.listen(PortalParts(parts))]
+    return [keep(parts), watch(parts), ending.listen(PortalParts(parts))]
 
 
 def _repositories(parts: Parts) -> dict[str, Repository[Any]]:

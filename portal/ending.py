@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from nats.aio.msg import Msg
-
 from chassis import log
-from chassis.bus import Bus
+from chassis.bus import ENDED, Bus
+from chassis.ended import login_of
 from chassis.errors import TongbanError
-from chassis.process import SESSION_ENDED
 from portal.connectors.jar import Jar
 from portal.connectors.signing_in import sign_out
 from portal.model import App
@@ -69,17 +67,26 @@ def receipts_of(parts: PortalParts, key: str) -> list[Receipt] | None:
 
 
 async def listen(parts: PortalParts) -> None:
-    """Hears of ended logins, for ever. One `work` process answers each, however many there are."""
+    """Hears of ended logins, for ever; at a start also of those of the last hour, which does no harm."""
     bus = Bus(parts.chassis.settings)
     await bus.connect()
+    ended: asyncio.Queue[str] = asyncio.Queue()
 
-    async def on_message(message: Msg) -> None:
-        await asyncio.to_thread(_guarded, parts, message.data.decode())
+    def on_entry(key: str, value: bytes | None) -> None:
+        if login := login_of(key, value):
+            ended.put_nowait(login)
 
-    await bus.nc.subscribe(SESSION_ENDED, queue="portal-work", cb=on_message)
-    while True:
-        await asyncio.to_thread(_sweep, parts)
-        await asyncio.sleep(SWEEP)
+    async def answer() -> None:
+        while True:
+            await asyncio.to_thread(_guarded, parts, await ended.get())
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.to_thread(_sweep, parts)
+            await asyncio.sleep(SWEEP)
+
+    # One slow legacy system must not hold the others' logouts back.
+    await asyncio.gather(bus.watch(ENDED, on_entry, lambda: None), sweep(), *(answer() for _ in range(4)))
 
 
 def _guarded(parts: PortalParts, session: str) -> None:

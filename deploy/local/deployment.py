@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from deploy.local.settings import Settings
 from deploy.local.supervisor import Supervisor
 
 _STATE_SECONDS = 0.5
+_CERTIFY_SECONDS = 3600.0  # between two looks whether a certificate nears its end
 
 
 class Deployment:
@@ -67,6 +69,7 @@ class Deployment:
             secretfiles.ensure(settings.secrets, name)
         secretfiles.demo_key(settings.secrets, wanted=settings.demo)
         tls.ensure(settings.tls)
+        self._certify(anew=True)
         self.env = env.shared(settings, where, listed)
         specs = [engines.spec(name, settings, where) for name in self._which]
         if self._with_applications:
@@ -90,6 +93,12 @@ class Deployment:
         command = [str(tools().python), *arguments]
         return subprocess.Popen(command, env=environment, cwd=self.settings.root, start_new_session=True)
 
+    def _certify(self, *, anew: bool) -> None:
+        """Certificates for all who speak gRPC: the units of the list, and the demonstration's loader."""
+        names = [unit.name for unit in self._listed if not unit.site]
+        demo = [units.DEMO] if self.settings.demo else []
+        tls.ensure_units(self.settings.certificates, [*names, *demo], anew=anew)
+
     def _state(self) -> dict[str, Any]:
         return {
             "ready": not self.supervisor.not_ready(),
@@ -101,6 +110,7 @@ class Deployment:
 
     def _keep_state(self) -> None:
         written = reported = None
+        certified = time.monotonic()
         while not self._closing.is_set():
             current = (self._state(), self.supervisor.pids())
             if current != written:
@@ -117,6 +127,12 @@ class Deployment:
                 except OSError as problem:
                     self._say(f"The report of the processes cannot be written: {problem}")
                 reported = report
+            if time.monotonic() - certified > _CERTIFY_SECONDS:
+                certified = time.monotonic()
+                try:
+                    self._certify(anew=False)
+                except (OSError, Refusal) as problem:
+                    self._say(f"The units' certificates cannot be renewed: {problem}")
             self._closing.wait(_STATE_SECONDS)
 
     def _stop_writing(self, writer: threading.Thread) -> None:

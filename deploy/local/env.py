@@ -7,7 +7,7 @@ from deploy.local import secretfiles
 from deploy.local.cache import Tools
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.settings import Settings
-from deploy.local.units import Unit, described
+from deploy.local.units import Unit, described, peers
 
 REALM = "tongban"
 NATS_USER = "tongban"
@@ -37,6 +37,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_VAR": str(settings.var),
         "TONGBAN_SECRETS": str(settings.secrets),
         "TONGBAN_TLS": str(settings.tls),
+        "TONGBAN_CERTIFICATES": str(settings.certificates),
         "TONGBAN_BIND": settings.bind,
         "TONGBAN_EDGE_PORT": str(settings.edge_port),
         "TONGBAN_FONTS": str(tools.fonts),
@@ -48,6 +49,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         upper = unit.name.upper()
         if unit.grpc:
             env[f"TONGBAN_GRPC_{upper}"] = f"{LOOPBACK}:{ports.unit(unit, 'grpc')}"
+            env[f"TONGBAN_PEERS_{upper}"] = " ".join(peers(unit, units, demo=settings.demo))
         if unit.http:
             env[f"TONGBAN_HTTP_{upper}"] = f"{LOOPBACK}:{ports.unit(unit, 'http')}"
         if unit.stream:

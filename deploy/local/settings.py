@@ -37,6 +37,11 @@ class Settings:
         return self.var / "tls"
 
     @property
+    def certificates(self) -> Path:
+        """The folder of the units' own certificates."""
+        return self.tls / "units"
+
+    @property
     def state_file(self) -> Path:
         return self.var / "state.json"
 

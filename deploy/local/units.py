@@ -13,7 +13,9 @@ from typing import Any
 from deploy.local.say import Refusal
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_PROCESSES = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path"}
+EVERY = "*"  # in `calls`: every unit
+DEMO = "demo"  # no unit, but whoever loads demonstration data
+_PROCESSES = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path", "calls"}
 _SHOWN = {"title", "about", "icon", "roles", "search"}
 # As chassis.identity_types.Principal.callers has them; this package stands on the standard library alone.
 _ROLES = {
@@ -48,6 +50,7 @@ class Unit:
     icon: str = ""
     roles: tuple[str, ...] = ("person",)
     search: bool = False
+    calls: tuple[str, ...] = ()
 
     @property
     def http(self) -> bool:
@@ -71,7 +74,19 @@ def table(root: Path) -> dict[str, dict[str, Any]]:
 
 def load(root: Path) -> tuple[Unit, ...]:
     """All units in the file's order, whether their code is there or not: ports depend on the place."""
-    return tuple(_unit(name, index, entry) for index, (name, entry) in enumerate(table(root).items()))
+    listed = tuple(_unit(name, index, entry) for index, (name, entry) in enumerate(table(root).items()))
+    servers = {unit.name for unit in listed if unit.grpc} | {EVERY}
+    for unit in listed:
+        for called in unit.calls:
+            if called not in servers:
+                raise Refusal(f"deploy/units.toml: [{unit.name}] calls {called!r}, which has no gRPC server.")
+    return listed
+
+
+def peers(unit: Unit, listed: tuple[Unit, ...], *, demo: bool) -> list[str]:
+    """Whose certificates the gRPC server of `unit` admits: its own, those of its callers, the demonstration's loader's."""
+    calling = {one.name for one in listed if {unit.name, EVERY} & set(one.calls)}
+    return sorted(calling | {unit.name} | ({DEMO} if demo else set()))
 
 
 def described(listed: tuple[Unit, ...]) -> str:
@@ -95,8 +110,13 @@ def _unit(name: str, index: int, entry: Any) -> Unit:
     unknown = set(entry) - _PROCESSES - _SHOWN
     if unknown:
         raise Refusal(f"deploy/units.toml: [{name}] has the unknown key {min(unknown)!r}; remove it.")
-    roles = tuple(entry.get("roles", ("person",)))
-    unit = Unit(name=name, index=index, **{"module": f"services.{name}", **entry, "roles": roles})
+    given = {
+        "module": f"services.{name}",
+        **entry,
+        "calls": tuple(entry.get("calls", ())),
+        "roles": tuple(entry.get("roles", ("person",))),
+    }
+    unit = Unit(name=name, index=index, **given)
     if sum((unit.pages, unit.web, bool(unit.site))) > 1:
         raise Refusal(f"deploy/units.toml: [{name}] may have only one of pages, web and site.")
     if unit.pages != bool(unit.path):

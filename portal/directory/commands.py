@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +22,8 @@ from portal.keycloak import realm_call
 # Keycloak's own work is what takes time; more threads than this only wait for its database.
 _THREADS = 4
 
-
 T = TypeVar("T")
+Tell = Callable[[str], object]
 
 
 @dataclass
@@ -46,7 +47,7 @@ def save_units(admin: KeycloakAdmin, units: list[Unit]) -> Saved[Unit]:
 
 
 def save_accounts(
-    admin: KeycloakAdmin, by: Principal, people: list[Person], *, temporary: bool
+    admin: KeycloakAdmin, by: Principal, people: list[Person], *, temporary: bool, tell: Tell | None = None
 ) -> Saved[Person]:
     """Creates or changes accounts for the system administrator `by`; what they may do stays as it is, and is nothing for a new one.
 
@@ -64,10 +65,12 @@ def save_accounts(
         copy.CopyFrom(person)
         copy.posts[:], copy.clearance, copy.roles[:] = rights
         people[position] = copy
-    return save_people(admin, people, temporary=temporary)
+    return save_people(admin, people, temporary=temporary, tell=tell)
 
 
-def save_rights(admin: KeycloakAdmin, by: Principal, rights: list[Rights]) -> Saved[Person]:
+def save_rights(
+    admin: KeycloakAdmin, by: Principal, rights: list[Rights], *, tell: Tell | None = None
+) -> Saved[Person]:
     """Gives accounts their posts, clearance and role for the security administrator `by`.
 
     Otherwise as save_people. Raises Forbidden for one's own account, InvalidInput for an account that is not there.
@@ -79,7 +82,7 @@ def save_rights(admin: KeycloakAdmin, by: Principal, rights: list[Rights]) -> Sa
         if there is None:
             raise invalid(rights=f"没有登录名为“{one.username}”的账号，请先由系统管理员建立")
         there.posts[:], there.clearance, there.roles[:] = one.posts, one.clearance, one.roles
-    return save_people(admin, [held[one.username] for one in rights], temporary=False)
+    return save_people(admin, [held[one.username] for one in rights], temporary=False, tell=tell)
 
 
 def _nobody_own(by: Principal, usernames: list[str]) -> None:
@@ -98,10 +101,13 @@ def _accounts(admin: KeycloakAdmin, usernames: list[str]) -> dict[str, Person]:
         }
 
 
-def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) -> Saved[Person]:
+def save_people(
+    admin: KeycloakAdmin, people: list[Person], *, temporary: bool, tell: Tell | None = None
+) -> Saved[Person]:
     """Creates or changes people by their username, whole; who may do which part of that is said by the two above.
 
-    `temporary`: an initial password must be changed at the first sign-in.
+    `temporary`: an initial password must be changed at the first sign-in. `tell`: told each login that ends with it, so that its
+    tokens are refused at once; without it they are good until they expire.
 
     Repeating a call has no second effect. An existing person's password is never touched. Who loses a right
     is signed out everywhere. Raises InvalidInput (nothing is changed), Unavailable (those before it are
@@ -114,7 +120,7 @@ def save_people(admin: KeycloakAdmin, people: list[Person], *, temporary: bool) 
         new = [person for person, user in zip(people, found, strict=True) if user is None]
         ids = _create(admin, new, groups, temporary=temporary)
         known = [(person, user) for person, user in zip(people, found, strict=True) if user is not None]
-        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups), known))
+        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups, tell), known))
     ids |= {user["username"]: user["id"] for _, user in known}
     return Saved(len(new), sum(changes), [_saved(person, ids[person.username]) for person in people])
 
@@ -132,7 +138,13 @@ def _create(
     return {result["resourceName"]: result["id"] for result in answer["results"]}
 
 
-def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: dict[str, Group]) -> bool:
+def _change(
+    admin: KeycloakAdmin,
+    person: Person,
+    user: dict[str, Any],
+    groups: dict[str, Group],
+    tell: Tell | None,
+) -> bool:
     """Brings one existing person to the wanted state; whether anything had to be changed."""
     identity = user["id"]
     before = users.person_of(user, users.roles_of(admin, identity))
@@ -149,6 +161,8 @@ def _change(admin: KeycloakAdmin, person: Person, user: dict[str, Any], groups: 
         realm_call(admin, "delete", f"users/{identity}/groups/{group}")
     change_roles(admin, identity, set(before.roles), set(after.roles))
     if users.loses_rights(before, after):
+        for session in realm_call(admin, "get", f"users/{identity}/sessions") if tell else ():
+            tell(session["id"])
         realm_call(admin, "post", f"users/{identity}/logout", data="{}")
     return True
 

@@ -11,7 +11,9 @@ from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import context
+from chassis.bus import ENDED
 from chassis.directory import Directory
+from chassis.ended import login_entry
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
 from chassis.process import Parts
@@ -60,6 +62,9 @@ class DirectoryRpc(api.DirectoryServiceServicer):
             )
         return self._directory
 
+    def _end(self, login: str) -> None:
+        self._parts.bus.put(ENDED, *login_entry(login))
+
     def ListUnits(self, _request: pb.ListUnitsRequest, _rpc: Any) -> pb.ListUnitsResponse:
         return pb.ListUnitsResponse(units=self._copy().units())
 
@@ -82,13 +87,14 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return self._people(
             request,
             lambda: commands.save_accounts(
-                self._admin, _caller(), list(request.people), temporary=self._temporary
+                self._admin, _caller(), list(request.people), temporary=self._temporary, tell=self._end
             ),
         )
 
     def SaveRights(self, request: pb.SaveRightsRequest, _rpc: Any) -> pb.SavePeopleResponse:
         return self._people(
-            request, lambda: commands.save_rights(self._admin, _caller(), list(request.rights))
+            request,
+            lambda: commands.save_rights(self._admin, _caller(), list(request.rights), tell=self._end),
         )
 
     def _people(self, request: Any, save: Callable[[], Saved[pb.Person]]) -> pb.SavePeopleResponse:

@@ -24,6 +24,7 @@ def run(settings: Settings) -> None:
     demo_password = ensure_secret(folder, "demo-password", "Tongban-2026!") if demo else ""
     admin = bootstrap_admin(settings)
     created = apply.apply_realm(admin, realm.realm(settings.realm))
+    apply.apply_events(admin, realm.MORE_EVENTS)
     apply.apply_roles(admin)
     apply.apply_profile(admin, realm.user_profile())
     apply.apply_scope(admin, realm.token_scope())

@@ -5,11 +5,13 @@ Every function may run any number of times.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakGetError
 
+from portal.keycloak import realm_call
 from portal.setup.realm import ROLES
 
 
@@ -27,6 +29,13 @@ def apply_realm(admin: KeycloakAdmin, wanted: dict[str, Any]) -> bool:
         return True
     admin.update_realm(name, wanted)
     return False
+
+
+def apply_events(admin: KeycloakAdmin, more: tuple[str, ...]) -> None:
+    """Keeps these kinds of events beside those that are kept already."""
+    config = realm_call(admin, "get", "events/config")
+    wanted = sorted({*config["enabledEventTypes"], *more})
+    realm_call(admin, "put", "events/config", data=json.dumps({**config, "enabledEventTypes": wanted}))
 
 
 def apply_roles(admin: KeycloakAdmin) -> None:

@@ -20,6 +20,7 @@ PORTAL_RIGHTS = (
     "query-groups",
     "manage-clients",
     "view-clients",
+    "view-events",
 )
 
 

@@ -13,6 +13,8 @@ ROLES = {
     "auditor": "审计员：只读查看审计记录",
 }
 SCOPE = "tongban"
+# Keycloak does not keep these events by itself; portal/directory/watching.py needs them.
+MORE_EVENTS = ("REFRESH_TOKEN_ERROR",)
 
 _ADMIN_ONLY = {"view": ["admin"], "edit": ["admin"]}
 _SEEN_BY_OWNER = {"view": ["admin", "user"], "edit": ["admin"]}

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
+from chassis import tls
 from chassis.settings import Settings
 from deploy.local.stack import Stack
 from tests.rules import tree
@@ -25,14 +26,18 @@ def settings_of(stack: Stack) -> Settings:
     )  # fmt: skip
 
 
+def channel(stack: Stack, unit: str, as_: str = "demo") -> grpc.Channel:
+    """A channel to the unit's gRPC server, with the certificate of the demonstration's loader, whom all admit, or of a unit."""
+    own = tls.Identity(Path(stack.env["TONGBAN_CERTIFICATES"]), as_)
+    return tls.open_channel(stack.env[f"TONGBAN_GRPC_{unit.upper()}"], unit, [], own)
+
+
 class Doors:
     """One channel to each unit's gRPC server."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, as_: str = "demo") -> None:
         self.units = tree.built()
-        self._channels = {
-            unit: grpc.insecure_channel(stack.env[f"TONGBAN_GRPC_{unit.upper()}"]) for unit in self.units
-        }
+        self._channels = {unit: channel(stack, unit, as_) for unit in self.units}
 
     def methods(self) -> Iterator[tuple[str, Any]]:
         """(unit, method) of every RPC of every unit."""

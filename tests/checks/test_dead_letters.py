@@ -6,7 +6,6 @@ import hashlib
 import time
 import uuid
 
-import grpc
 import jwt
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +17,7 @@ from tongban.tasks.v1 import tasks_pb2, tasks_pb2_grpc
 from chassis.consumer import MAX_DELIVER
 from chassis.errors import NotFound
 from services.knowledge.intake import item_id
-from tests.checks.platform import settings_of
+from tests.checks.platform import channel, settings_of
 from tests.checks.stream import Stream
 from tests.inprocess import eventually
 
@@ -36,7 +35,7 @@ def stream(stack):
 
 def at(stack, unit, kind):
     """A stub of the running service."""
-    return kind(grpc.insecure_channel(stack.env[f"TONGBAN_GRPC_{unit.upper()}"]))
+    return kind(channel(stack, unit))
 
 
 def letters(stranger, people):

@@ -17,7 +17,7 @@ DRIVERS = {
         "gateway.stream": "core messages to open streams",
         "portal.directory.bucket": "writes the bucket that chassis.directory reads",
         "portal.directory.keeping": "keeps that bucket",
-        "portal.ending": "hears of ended sessions in its work process",
+        "portal.directory.watching": "tells of logins that ended at Keycloak",
     },
     ("keycloak",): {
         "portal.keycloak": "the administrator's client",

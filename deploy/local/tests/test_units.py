@@ -39,6 +39,7 @@ def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
         ('[a]\npages = true\npath = "/"\nweb = true\n', "only one of"),
         ('[a]\npages = true\npath = "/a/"\n', "needs a title"),
         ('[a]\ngrpc = 1\nroles = ["king"]\n', "nobody can hold"),
+        ("[a]\ncalls = ['b']\n[b]\nwork = true\n", "[a] calls 'b', which has no gRPC server"),
         ("[a\n", "cannot be read"),
     ],
 )
@@ -60,3 +61,12 @@ def test_what_processes_are_told_is_what_stands_in_the_list(tmp_path):
         True,
     )
     assert (site["path"], site["grpc"]) == ("", False)
+
+
+def test_a_server_admits_itself_and_its_callers(tmp_path):
+    text = '[gateway]\nmodule = "gateway"\ncalls = ["*"]\n[a]\ngrpc = 1\ncalls = ["b"]\n[b]\ngrpc = 1\n'
+    listed = _load(tmp_path, text)
+    _, a, b = listed
+    assert units.peers(a, listed, demo=False) == ["a", "gateway"]
+    assert units.peers(b, listed, demo=False) == ["a", "b", "gateway"]
+    assert units.peers(a, listed, demo=True) == ["a", "demo", "gateway"]

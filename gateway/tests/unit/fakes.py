@@ -72,7 +72,10 @@ class FakeBus:
     up = True
 
     def __init__(self):
-        self.hints = []
+        self.hints, self.entries = [], {}
+
+    def put(self, bucket, key, value):
+        self.entries[bucket, key] = value
 
     def subscribe(self, subject, handler):
         pass
@@ -87,7 +90,7 @@ class FakeVerifier:
     def __init__(self):
         self.ended = set()
 
-    def verify(self, token):
+    def verify(self, token, *, alive=False):
         person, _, rest = token.partition("|")
         login = rest.partition("|")[0]
         if not rest or login in self.ended:

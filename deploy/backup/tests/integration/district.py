@@ -7,7 +7,6 @@ import threading
 import time
 
 import bson
-import grpc
 import pymongo
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
@@ -17,7 +16,7 @@ from deploy.demo.acting import People
 from portal.directory.users import read_people
 from portal.keycloak import portal_admin
 from services.documents.wire import obligation_id
-from tests.checks.platform import settings_of
+from tests.checks.platform import channel, settings_of
 
 DRAFTER, REVIEWER, LEADER, REGISTRAR = "qfb.mishu1", "qfb.mishu", "qfb.zhuren", "qfb.wenshu"
 _PERSON = re.compile(r"(?:p:)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -30,7 +29,7 @@ class Office:
         self.settings = settings_of(stack)
         self.people = People(self.settings)
         self.ids = {person.username: key for key, person in read_people(portal_admin(self.settings)).items()}
-        self.documents = stubs.DocumentServiceStub(grpc.insecure_channel(stack.env["TONGBAN_GRPC_DOCUMENTS"]))
+        self.documents = stubs.DocumentServiceStub(channel(stack, "documents"))
         self.done: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
