@@ -108,7 +108,7 @@ def _one(parse: Callable[[bytes], Any], path: str, known: tuple[type[Exception],
                 outcome = getattr(refusal, "reason", "refused")
                 if not getattr(refusal, "zh", ""):
                     outcome = f"no sentence: {outcome}"
-            except BaseException as problem:
+            except BaseException as problem:  # noqa: BLE001 - whatever it is, it is what the case shows
                 outcome = f"crashed: {problem!r}"
             os.write(writing, json.dumps([outcome, _highest() - before]).encode())
         finally:
