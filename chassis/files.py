@@ -12,20 +12,20 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chassis.errors import Exists, TooMuch, Unavailable, not_found
-from chassis.settings import number
+from chassis.errors import Exists, Unavailable, not_found
 from chassis.store import Store
+from chassis.uploads import received
 
 PIECE = 1 << 20  # bytes
-LIMIT = 64 << 20  # bytes, unless TONGBAN_FILE_BYTES says otherwise
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file in the store: SHA-256 in hexadecimal, and bytes."""
+    """A file in the store: SHA-256 in hexadecimal, bytes, and what its content is (chassis.uploads)."""
 
     digest: str
     size: int
+    media_type: str = "application/octet-stream"
 
 
 class Files:
@@ -34,19 +34,21 @@ class Files:
     def __init__(self, store: Store) -> None:
         self._files = store.collection("files")
         self._pieces = store.collection("file_pieces")
-        self._limit = int(number("FILE_BYTES", LIMIT))
 
-    def put(self, parts: Iterable[bytes]) -> Stored:
-        """Store a file that comes in parts of any size.
+    def put(self, parts: Iterable[bytes], *, own: bool = False) -> Stored:
+        """Store a file that comes in parts of any size. own: the platform itself made it, so its kind is not asked.
 
-        Raises TooMuch at the limit; what was stored until then is removed again.
+        Raises what chassis.uploads.received raises; nothing of a refused file is stored.
         """
+        with received(parts, own=own) as file:
+            return self._keep(file.pieces(), file.media_type)
+
+    def _keep(self, parts: Iterable[bytes], media_type: str) -> Stored:
         upload, digest, size, pieces = uuid.uuid4().hex, hashlib.sha256(), 0, 0
         try:
             for piece in _pieces(parts):
                 digest.update(piece)
                 size += len(piece)
-                self._check(size)
                 # Counted before it is known to be stored, so that it is removed in any case.
                 pieces += 1
                 self._pieces.insert({"_id": f"{upload}|{pieces - 1}", "data": piece})
@@ -54,7 +56,7 @@ class Files:
             with contextlib.suppress(Unavailable):
                 self._drop(upload, pieces)
             raise
-        stored = Stored(digest.hexdigest(), size)
+        stored = Stored(digest.hexdigest(), size, media_type)
         # Should this fail, the record may be there all the same: so its pieces stay.
         try:
             self._files.insert({"_id": stored.digest, "upload": upload, "size": size, "pieces": pieces})
@@ -85,13 +87,6 @@ class Files:
     def content(self, digest: str) -> bytes:
         """The whole content; for files that are known to be small."""
         return b"".join(self.read(digest))
-
-    def _check(self, size: int) -> None:
-        if size > self._limit:
-            limit = self._limit >> 20
-            raise TooMuch(
-                "FILE_TOO_LARGE", f"文件超过 {limit} MB 的上限。", f"A file may hold {limit} MB at most."
-            )
 
     def _drop(self, upload: str, pieces: int) -> None:
         for index in range(pieces):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from chassis import clock, log
+from chassis import clock, filenames, log
 from chassis.aggregate import Request
 from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
@@ -71,7 +71,7 @@ def attach_file(
     probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
     document.attach(principal, probe)
     stored = desk.files.put(parts)
-    file = FileRef(probe.name, probe.media_type, stored.digest, stored.size)
+    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
     return _changed(desk, key, request, lambda document: document.attach(principal, file))
 
 
@@ -256,10 +256,9 @@ def clean_name(name: str) -> str:
 
     Raises InvalidInput.
     """
-    bare = name.replace("\\", "/").rpartition("/")[2].strip().strip(".")
-    bare = "".join(sign for sign in bare if sign.isprintable() and sign != '"')
-    if not bare or len(bare) > 200:
-        raise invalid(file="文件名须为 1–200 字。")
+    bare = filenames.bare(name)
+    if not bare:
+        raise invalid(file="文件名不能为空，请重新命名后再上传。")
     return bare
 
 

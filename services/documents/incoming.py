@@ -130,7 +130,7 @@ def attach_to_answer(
     probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
     delivery.attach(principal, probe)
     stored = desk.files.put(parts)
-    file = FileRef(probe.name, probe.media_type, stored.digest, stored.size)
+    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
     return _step(desk, principal, request, key, lambda fresh: fresh.attach(principal, file))
 
 

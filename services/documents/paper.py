@@ -31,7 +31,7 @@ def print_document(desk: Desk, document: Document, number: str) -> FileRef:
         printed = layout.render(sheet_of(desk, document, number), desk.fonts)
     except PrintingError as problem:
         raise InvalidInput("CANNOT_PRINT", problem.zh, problem.en) from problem
-    stored = desk.files.put([printed.pdf])
+    stored = desk.files.put([printed.pdf], own=True)
     title = document.elements.title.replace("/", "-")
     return FileRef(f"{number or '送审稿'} {title}.pdf", "application/pdf", stored.digest, stored.size)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 
+from chassis import filenames
 from chassis.errors import InvalidInput, NotFound, not_found
 from chassis.files import Files
 from services.knowledge import extraction, metadata
@@ -17,12 +17,7 @@ _HEAD = 1024
 
 def clean_name(name: str) -> str:
     """A file's name without path, control characters and what no file system keeps."""
-    name = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    name = "".join(one for one in name if unicodedata.category(one)[0] != "C" and one not in '<>:"|?*').strip(
-        " ."
-    )
-    stem, dot, suffix = name.rpartition(".")
-    return f"{stem[:150]}{dot}{suffix[:20]}" if stem and dot else name[:170] or "未命名"
+    return filenames.bare(name) or "未命名"
 
 
 def store_file(files: Files, name: str, parts: Iterable[bytes]) -> File:
@@ -74,7 +69,7 @@ def put_together(files: Files, found: Extracted, sent: Sequence[File], original:
     )
     short = len(found.text) <= INLINE
     if not short and data != original:
-        files.put([data])
+        files.put([data], own=True)
     return Content(
         digest=digest.hexdigest(),
         format=found.format,

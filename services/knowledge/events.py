@@ -87,7 +87,8 @@ def _fetch(files: Files, documents: Documents, document: str, named: pb.Archived
     if not contents.holds(files, named.digest):
         request = documents_pb2.ReadFileRequest(document=document, digest=named.digest)
         files.put(
-            _checked((piece.data for piece in documents.ReadFile(request, seconds=FETCH_SECONDS)), named)
+            _checked((piece.data for piece in documents.ReadFile(request, seconds=FETCH_SECONDS)), named),
+            own=True,
         )
     return contents.known_file(files, named.name, named.digest, named.size)
 

@@ -13,10 +13,10 @@ import json
 import re
 import resource
 import sys
-import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from chassis import archives
 from chassis.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 TEXT_BYTES = 8 << 20  # of a plain file
 TEXT_CHARS = 1_000_000  # of what comes out of any file: it must fit into one message of the API
 PAGES = 3_000
-DOCX_PARTS, DOCX_BYTES, DOCX_RATIO = 5_000, 256 << 20, 200  # entries, unpacked bytes, unpacked : packed
-DOCX_XML = 64 << 20  # unpacked bytes of the document's own part
+HTML_TAGS, HTML_ATTRIBUTES = 50_000, 100_000
+# What one stream may unpack to, and how much work it may make (names of pypdf's own settings).
+PDF_LIMITS = {
+    "zlib_maximum_output_length": 16 << 20,
+    "lzw_maximum_output_length": 16 << 20,
+    "run_length_maximum_output_length": 16 << 20,
+    "array_based_stream_maximum_output_length": 16 << 20,
+    "stream_decoding_work_maximum_length": 48 << 20,
+    "stream_parsing_work_maximum_count": 400_000,
+}
 MEMORY, SECONDS = 1 << 30, 40  # of the process that works on one file
 KINDS = ("md", "txt", "html", "docx", "pdf")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -113,6 +121,8 @@ def _html(data: bytes) -> Extracted:
 
     if len(data) > TEXT_BYTES:
         raise unreadable(f"网页文件不能超过 {TEXT_BYTES >> 20} MB。", "FILE_TOO_LARGE")
+    if data.count(b"<") > HTML_TAGS or data.count(b"=") > HTML_ATTRIBUTES:
+        raise unreadable("网页文件结构过于复杂，已拒绝。", "FILE_TOO_LARGE")
     stated = re.search(rb"charset=[\"']?([A-Za-z0-9_-]+)", data[:2048])
     legacy = stated is not None and stated[1].lower() in (b"gb2312", b"gbk", b"gb18030")
     soup = BeautifulSoup(data.decode("gb18030", "replace") if legacy else decode(data), "lxml")
@@ -145,40 +155,21 @@ def _docx(data: bytes) -> Extracted:
 
 
 def _check_docx(data: bytes) -> None:
-    """Refuse what would unpack to much more than it says, before anything is unpacked."""
+    """Refuse what would unpack to much more than it says, before anything is parsed."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as problem:
-        raise unreadable("不是有效的 Word（docx）文件。") from problem
-    sizes = sum(entry.file_size for entry in entries)
-    packed = max(1, sum(entry.compress_size for entry in entries))
-    names = [entry.filename for entry in entries]
-    body = next((entry for entry in entries if entry.filename == "word/document.xml"), None)
-    if body is None:
-        raise unreadable("不是有效的 Word（docx）文件。")
-    # Overlapping entries, by which small archives claim huge content, show as more packed bytes than there
-    # are bytes.
-    hostile = (
-        len(entries) > DOCX_PARTS
-        or sizes > DOCX_BYTES
-        or body.file_size > DOCX_XML
-        or len(set(names)) != len(names)
-        or packed > len(data)
-        or (sizes > (1 << 20) and sizes / packed > DOCX_RATIO)
-        or any(entry.flag_bits & 1 for entry in entries)
-    )
-    if hostile:
-        raise unreadable("Word 文件异常（压缩比过高、过大或已加密），已拒绝。", "FILE_TOO_LARGE")
+        archives.check_office(io.BytesIO(data))
+    except archives.Refused as refused:
+        raise unreadable(refused.zh, refused.reason) from refused
 
 
 def _pdf(data: bytes) -> Extracted:
-    from pypdf import PdfReader  # noqa: PLC0415 - see _html
+    from pypdf import PdfReader, apply_configuration  # noqa: PLC0415 - see _html
 
     if b"%PDF-" not in data[:1024]:
         raise unreadable("不是有效的 PDF 文件。")
     try:
-        return _worded(_pages(PdfReader(io.BytesIO(data))))
+        with apply_configuration(**PDF_LIMITS):
+            return _worded(_pages(PdfReader(io.BytesIO(data))))
     except InvalidInput:
         raise
     except Exception as problem:

@@ -14,10 +14,10 @@ from tongban.knowledge.v1 import knowledge_pb2_grpc
 
 from chassis import context
 from chassis.errors import TooMuch, invalid, not_found
-from chassis.files import LIMIT
 from chassis.identity_types import Principal
 from chassis.server import callers, request_of
 from chassis.settings import number
+from chassis.uploads import LIMIT
 from services.knowledge import commands, contents, intake, messages, metadata, model
 from services.knowledge.commands import Shelf
 from services.knowledge.model import KINDS, NOTE, UPLOADABLE, File, Item

@@ -22,6 +22,8 @@ MAX_COLUMNS = 18
 # Width of the narrowest bar, mm: two pixels of a scan at 150 dpi.
 MODULE = 0.33
 MAX_SEAL_PIXELS = 4_000_000
+# Bytes of a decoded picture: A4 at 600 dpi in colour is 105 million.
+MAX_DECODED = 120_000_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ def opened(image: bytes, max_pixels: int, formats: tuple[str, ...]) -> Image.Ima
             # Pillow warns of large images; ours is the stricter limit, and it refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(image), formats=formats)
-        if picture.width * picture.height > max_pixels:
+        pixels = picture.width * picture.height
+        # In colour a pixel takes three or four bytes: what counts is what the decoder would hold.
+        if pixels > max_pixels or pixels * len(picture.getbands()) > MAX_DECODED:
             raise _too_large(max_pixels)
         picture.load()
     except Image.DecompressionBombError as error:

@@ -1,22 +1,21 @@
 """A .docx manuscript as typed blocks, hostile ones included.
 
-Before anything is decompressed the archive's own figures are held against limits (zip bombs, check 24);
-before anything is parsed every XML part is searched for a DTD (entities, check 29). Nothing is fetched.
+Before anything is parsed chassis.archives has judged the archive and searched every XML part for a DTD (zip bombs, entities:
+checks 24 and 29). Nothing is fetched.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import struct
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import docx
 from docx.opc.exceptions import OpcError
 from docx.oxml.ns import qn
 
+from chassis import archives
 from services.documents.printing import numbering
 from services.documents.printing.body import Gathered, Reading, check_length, classified
 from services.documents.printing.errors import UnreadableTextError
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 
 MAX_ARCHIVE_BYTES = 30_000_000
-MAX_ENTRIES = 1_000
-MAX_UNPACKED_BYTES = 60_000_000
-MAX_XML_BYTES = 12_000_000
 MAX_DEPTH = 60
 
 # Deleted or moved away in tracked changes; what Word keeps for older programs beside the real thing.
@@ -92,44 +88,11 @@ def _check_archive(data: bytes) -> None:
     if len(data) > MAX_ARCHIVE_BYTES:
         raise _too_large()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ENTRIES or sum(e.file_size for e in entries) > MAX_UNPACKED_BYTES:
-                raise _too_large()
-            # python-docx parses by content type, which may name any part XML: all are held to be XML here
-            # unless they are clearly something else.
-            for entry in entries:
-                with archive.open(entry) as stream:
-                    head = stream.read(16).lstrip(b"\xef\xbb\xbf \t\r\n")
-                if head.startswith(b"<") or entry.filename.endswith((".xml", ".rels")):
-                    if entry.file_size > MAX_XML_BYTES:
-                        raise _too_large()
-                    _check_xml(archive.read(entry))
-    # RuntimeError: encrypted; NotImplementedError: a compression that Word never uses.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:
-        raise _damaged() from error
-
-
-def _check_xml(content: bytes) -> None:
-    declared = re.match(
-        rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)", content.removeprefix(b"\xef\xbb\xbf")
-    )
-    # In any other encoding the search below could be deceived.
-    plain = b"\0" not in content and (
-        not declared or declared[1].lower() in {b"utf-8", b"us-ascii", b"ascii"}
-    )
-    if not plain or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        archives.check_office(io.BytesIO(data))
+    except archives.Refused as refused:
         raise UnreadableTextError(
-            "TEXT_HOSTILE", "文稿含有不允许的内容，已拒绝。", "The file holds a DTD or hides its encoding."
-        )
+            f"TEXT_{refused.reason.removeprefix('FILE_')}", refused.zh, "The file is refused."
+        ) from refused
 
 
 def _paragraphs_and_tables(parent: Any, depth: int) -> Iterator[Any]:

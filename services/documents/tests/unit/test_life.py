@@ -6,9 +6,10 @@ No state without its step in the course, no number twice, no obligation open aft
 from __future__ import annotations
 
 import copy
+import os
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -301,7 +302,14 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+# The full form of check 23: TONGBAN_HISTORIES=10000.
+HISTORIES = int(os.environ.get("TONGBAN_HISTORIES", "150"))
+TestLife.settings = settings(
+    max_examples=HISTORIES,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 def test_the_state_machine_reaches_the_end() -> None:
