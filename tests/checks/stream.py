@@ -89,6 +89,14 @@ class Stream:
             before = last
             time.sleep(0.1)
 
+    def behind(self, services: list[str]) -> dict[str, int]:
+        """The consumers of these services that have something left, and how much."""
+        return self.bus.run(self._left(services), 10)[0]
+
+    def consumers(self) -> list[Any]:
+        """What the broker knows of every consumer."""
+        return self.bus.run(self.bus.bus.js.consumers_info(STREAM), 10)
+
     async def _left(self, services: list[str]) -> tuple[dict[str, int], int]:
         js = self.bus.bus.js
         left = {}
