@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -188,7 +187,8 @@ def _set_request_id(route: Route, message: object) -> str:
     header = request.headers.get("Idempotency-Key", "").strip().strip('"')
     if header and inside and header != inside:
         raise bad_field("request_id", "与 Idempotency-Key 不一致")
-    key = header or inside or str(uuid.uuid4())
+    # Without a key of the client's, the request's own id: the edge sends the same one when it repeats a request.
+    key = header or inside or g.request_id
     if not 8 <= len(key) <= 64 or not key.isascii() or not key.isprintable():
         raise bad_field("request_id", "请求编号应为 8 至 64 个可打印字符")
     setattr(message, "request_id", key)  # noqa: B010 - as above

@@ -147,10 +147,11 @@ def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:
         if not _ADDRESS.fullmatch(address):
             raise BadSetting(f"The address of {name}, {address!r}, is not host:port.")
     # The idle time is shorter than the servers' own, so that they never close a connection which is being
-    # used.
+    # used. Each address stands twice, because nginx repeats a request that was cut off at the next server only.
     return "\n".join(
-        f"    upstream {name} {{\n        server {address} max_fails=0;\n"
-        f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
+        f"    upstream {name} {{\n"
+        + f"        server {address} max_fails=0;\n" * 2
+        + f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
         for name, address in found.items()
     )
 

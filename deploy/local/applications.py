@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local import env, units
 from deploy.local.cache import Tools
-from deploy.local.child import Spec
+from deploy.local.child import BESIDE, RELOAD, Spec
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.probes import Probe, answers, appears, listens
 from deploy.local.say import Refusal
@@ -16,6 +16,7 @@ from deploy.local.settings import Settings
 from deploy.local.units import Unit
 
 _GUNICORN = Path(__file__).with_name("gunicorn.conf.py")
+_STREAMING = Path(__file__).with_name("streaming.py")
 
 
 class Applications:
@@ -41,7 +42,10 @@ class Applications:
     def _unit(self, unit: Unit, after: tuple[str, ...]) -> Iterator[Spec]:
         for number in range(unit.grpc):
             ready = listens(self._ports.unit(unit, "grpc"))
-            first = self._spec(unit, "serve", after, ["-m", unit.module, "serve"], ready)
+            first = replace(
+                self._spec(unit, "serve", after, ["-m", unit.module, "serve"], ready),
+                renewal=BESIDE, port=self._ports.unit(unit, "grpc"),
+            )  # fmt: skip
             # They share the port by SO_REUSEPORT, so a further server needs no address of its own.
             yield replace(first, name=f"{first.name}-{number + 1}") if number else first
         if unit.work:
@@ -50,13 +54,14 @@ class Applications:
             if getattr(unit, process):
                 gunicorn = ["-m", "gunicorn", "-c", str(_GUNICORN)]
                 command = [*gunicorn, f"{unit.module}.{process}:app()"]
-                yield self._spec(unit, process, after, command, self._healthz(unit, "http"))
+                spec = self._spec(unit, process, after, command, self._healthz(unit, "http"))
+                yield replace(spec, renewal=RELOAD)
         if unit.stream:
-            port = str(self._ports.unit(unit, "stream"))
-            uvicorn = ["-m", "uvicorn", "--factory", "--host", LOOPBACK, "--port", port, "--no-access-log"]
-            # An open stream would hold the server's end back for ever.
-            command = [*uvicorn, "--timeout-graceful-shutdown", "5", f"{unit.module}.stream:app"]
-            yield self._spec(unit, "stream", after, command, self._healthz(unit, "stream"))
+            port = self._ports.unit(unit, "stream")
+            # -P keeps the modules of this folder from standing in the way of the unit's own imports.
+            command = ["-P", str(_STREAMING), f"{unit.module}.stream:app", LOOPBACK, str(port)]
+            spec = self._spec(unit, "stream", after, command, self._healthz(unit, "stream"))
+            yield replace(spec, renewal=BESIDE, port=port)
         if unit.site:
             yield self._spec(unit, "site", after, ["-m", unit.module], self._healthz(unit, "http"))
 
@@ -65,7 +70,7 @@ class Applications:
 
     def _setup(self, unit: Unit, after: tuple[str, ...]) -> Spec:
         spec = self._spec(unit, "setup", after, ["-m", unit.module, "setup"], lambda: False)
-        return replace(spec, once=True)
+        return replace(spec, once=True, renewable=False)
 
     def _work(self, unit: Unit, after: tuple[str, ...]) -> Spec:
         mark = self._settings.var / "ready" / f"{unit.name}-work"
@@ -82,7 +87,8 @@ class Applications:
     ) -> Spec:
         environment = env.for_process(self._settings, self._platform, unit, process)
         command = (self._python, *arguments)
-        return Spec(f"{unit.name}-{process}", command, environment, self._settings.root, ready, after)
+        name, root = f"{unit.name}-{process}", self._settings.root
+        return Spec(name, command, environment, root, ready, after, renewable=True)
 
 
 def edge(settings: Settings, platform: Mapping[str, str]) -> Spec | None:

@@ -12,6 +12,7 @@ from deploy.local.probes import Probe
 
 _LOG_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8192
+AGAIN, BESIDE, RELOAD = "again", "beside", "reload"
 # The last line of a Python traceback, whatever else is logged after it.
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Missing|Refused)\b.*")
 
@@ -32,6 +33,12 @@ class Spec:
     after: tuple[str, ...] = ()
     once: bool = False
     before: Callable[[], None] = field(default=_nothing)
+    # How it is renewed while others use it: BESIDE (a new one starts on the same port before the old one ends), RELOAD
+    # (it renews its workers itself when it is sent SIGHUP) or AGAIN (it ends and starts: nobody calls it).
+    renewal: str = AGAIN
+    port: int = 0
+    # Whether a rolling restart takes it in: the application's processes, not the engines or the edge.
+    renewable: bool = False
 
 
 class Child:
@@ -64,6 +71,10 @@ class Child:
                 start_new_session=True,
             )
 
+    def another(self) -> "Child":
+        """A further process of the same specification, not started yet."""
+        return Child(self.spec, self.log.parent)
+
     @property
     def pid(self) -> int | None:
         return self._popen.pid if self._popen else None
@@ -80,6 +91,11 @@ class Child:
         """Ask it to end. Only the leader is told: it knows best how to end its own children."""
         if self._popen is not None and self._popen.poll() is None:
             self._popen.send_signal(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """Ask it to renew its workers."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGHUP)
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended within `seconds`."""

@@ -1,14 +1,16 @@
 """One deployment on this machine, from its lock to its last process; `make run` and tests stand on it."""
 
 import contextlib
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from deploy.local import applications, engines, env, gen, secretfiles, state, targets, tls, units
+from deploy.local import applications, engines, env, gen, rolling, secretfiles, state, targets, tls, units
 from deploy.local.cache import complete, tools
+from deploy.local.child import Spec
 from deploy.local.ports import Ports
 from deploy.local.say import Refusal
 from deploy.local.settings import Settings
@@ -28,11 +30,16 @@ class Deployment:
         *,
         which: tuple[str, ...] = engines.NAMES,
         with_applications: bool = True,
+        adapt: Callable[[list[Spec]], list[Spec]] = list,
     ) -> None:
+        """`adapt` may change what is run and in which order, after all configurations are written: for tests."""
         self.settings = settings
         self._say = say
         self._which = which
         self._with_applications = with_applications
+        self._adapt = adapt
+        self._renewals = 0
+        self._not_renewed: list[str] = []
         self._cleanup = contextlib.ExitStack()
         self._closing = threading.Event()
         self.env: dict[str, str] = {}
@@ -81,7 +88,14 @@ class Deployment:
             edge = applications.edge(settings, self.env)
             specs += [edge] if edge else []
             specs += applications.Applications(settings, where, self.env).specs(present, self._which)
-        self.supervisor = Supervisor(specs, settings.logs, self._say)
+        self.supervisor = Supervisor(self._adapt(specs), settings.logs, self._say)
+
+    def renew(self) -> None:
+        """Renew every process of the application, one after another, while it is used."""
+        self._say("renewing every process of the application")
+        self._not_renewed = rolling.renew_all(self.supervisor)
+        self._renewals += 1
+        self._say(f"not renewed: {', '.join(self._not_renewed)}" if self._not_renewed else "all are renewed")
 
     def run_once(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `python <arguments>` in the platform's environment, with our standard output."""
@@ -106,6 +120,9 @@ class Deployment:
             "ca": str(self.settings.tls / "ca.crt"),
             "ports": Ports(self.settings).listening(self._listed),
             "env": self.env,
+            "supervisor": os.getpid(),
+            "renewals": self._renewals,
+            "not_renewed": self._not_renewed,
         }
 
     def _keep_state(self) -> None:

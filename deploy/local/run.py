@@ -16,6 +16,7 @@ from deploy.local.settings import Settings, add_arguments, from_arguments
 
 _READY_SECONDS = 180.0
 _DEMO_GRACE_SECONDS = 15.0
+_TICK = 0.2
 
 
 def _arguments() -> argparse.Namespace:
@@ -38,6 +39,8 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    renewing = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: renewing.set())
     clock = Clock()
     line(f"Starting Tongban in {settings.var}.")
     with Deployment(settings, clock.line, with_applications=not given.engines_only) as deployment:
@@ -45,7 +48,10 @@ def main() -> int:
             _report(settings, clock, engines_only=given.engines_only)
             if settings.demo and not given.engines_only:
                 _demo(deployment, stopping)
-            stopping.wait()
+            while not stopping.wait(_TICK):
+                if renewing.is_set():
+                    renewing.clear()
+                    deployment.renew()
         clock.line("stopping")
     clock.line("everything is stopped")
     return 0

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from deploy.local import engines as all_engines
+from deploy.local import rolling
 from deploy.local.cache import ROOT
+from deploy.local.child import Spec
 from deploy.local.deployment import Deployment
 from deploy.local.ports import BLOCK, free_block
 from deploy.local.say import line
@@ -36,6 +38,7 @@ class Stack:
         root: Path = ROOT,
         seconds: float = 240.0,
         say: Callable[[str], None] = line,
+        adapt: Callable[[list[Spec]], list[Spec]] = list,
     ) -> None:
         self._var = var.absolute()
         self._engines = engines
@@ -44,6 +47,7 @@ class Stack:
         self._root = root
         self._seconds = seconds
         self._say = say
+        self._adapt = adapt
         self._cleanup = contextlib.ExitStack()
         self.settings: Settings
         self._deployment: Deployment
@@ -63,8 +67,9 @@ class Stack:
                 var=self._var, base_port=base, edge_port=base + BLOCK - 1, demo=self._demo, root=self._root
             )
             deployment = Deployment(
-                self.settings, self._say, which=self._engines, with_applications=self._applications
-            )
+                self.settings, self._say,
+                which=self._engines, with_applications=self._applications, adapt=self._adapt,
+            )  # fmt: skip
             self._deployment = cleanup.enter_context(deployment)
             if not deployment.supervisor.wait_ready(self._seconds):
                 raise NotReady(self._complaint(deployment.supervisor.not_ready()))
@@ -112,6 +117,12 @@ class Stack:
         """Start it anew, whether it runs or not, and wait until it is ready. Raises NotReady."""
         if not self._deployment.supervisor.restart(name, seconds):
             raise NotReady(self._complaint([name]))
+
+    def renew(self, *names: str, seconds: float = 60.0) -> None:
+        """Renew processes while they are used (all of the application without names). Raises NotReady."""
+        failed = rolling.renew_all(self._deployment.supervisor, names, seconds)
+        if failed:
+            raise NotReady(self._complaint(failed))
 
     def wait_ready(self, name: str, seconds: float = 60.0) -> None:
         """Wait until a process that comes back by itself is ready. Raises NotReady."""

@@ -1,7 +1,7 @@
 """Starts processes in the order of their dependencies, keeps them running, ends them in reverse order.
 
 One thread keeps one process. A process that ends by itself is started again, after a pause that doubles with
-every early end, and a line says so.
+every early end, and a line says so. Who has shown that it can start is not kept waiting long, however often it ends.
 """
 
 import threading
@@ -17,10 +17,12 @@ _TICK = 0.1
 # A probe is asked more and more seldom: what takes long to start is not helped by being asked all the time.
 _SLOWEST_PROBE = 0.5
 _PROBE_GROWTH = 1.2
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
-# Who has run for so long has got over its early troubles: the next pause is a short one again.
-_STEADY_SECONDS = 60.0
+# For who was ready before it ended: others wait for it, and its start is known to succeed.
+_LONGEST_PAUSE_OF_READY = 2.0
+# Who was ready for so long has got over its early troubles: the next pause is a short one again.
+_STEADY_SECONDS = 10.0
 _GRACE_SECONDS = 15.0
 
 
@@ -33,6 +35,9 @@ class Keeper:
         self._needs = needs
         self._say = say
         self._held = threading.Event()
+        # Whether the present process is to end because somebody here wants it to.
+        self._meant = threading.Event()
+        self._ready_since = 0.0
         self._closing = threading.Event()
         # Whoever starts or ends the process holds this; it is never held while waiting for readiness.
         self.changing = threading.RLock()
@@ -72,6 +77,7 @@ class Keeper:
 
     def hold(self) -> None:
         """Do not start it (again) until `release`."""
+        self._meant.set()
         self._held.set()
         self.ready.clear()
 
@@ -90,7 +96,6 @@ class Keeper:
             if self._held.is_set():
                 self._closing.wait(_TICK)
                 continue
-            began = time.monotonic()
             try:
                 if not self._start() or self._watch():
                     continue
@@ -103,8 +108,10 @@ class Keeper:
                 self.ready.set()
                 self._say(f"{self.name} is done")
                 return
-            if time.monotonic() - began > _STEADY_SECONDS:
+            if self._ready_since and time.monotonic() - self._ready_since > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
+            elif self._ready_since:
+                pause = min(pause, _LONGEST_PAUSE_OF_READY)
             words = self.child.last_words()
             self.restarts += 1
             self.reason = f"status {self.child.status()}" + (f": {words}" if words else "")
@@ -122,6 +129,8 @@ class Keeper:
                 return False
             self._pausing = False
             self.since = time.time()
+            self._meant.clear()
+            self._ready_since = 0.0
             self.child.start()
             return True
 
@@ -136,7 +145,7 @@ class Keeper:
                 next_probe = time.monotonic() + probing
             time.sleep(_TICK)
         self.ready.clear()
-        if self._closing.is_set() or self._held.is_set():
+        if self._closing.is_set() or self._meant.is_set():
             return True
         with self.changing:
             # What it may have left of its group still holds its port.
@@ -147,7 +156,14 @@ class Keeper:
         with self.changing:
             if not self._held.is_set() and self.child.running:
                 self.ready.set()
+                self._ready_since = time.monotonic()
                 self._say(f"{self.name} is ready")
+
+    def replace(self, successor: Child) -> Child:
+        """Watch `successor` from now on; returns the process that was watched."""
+        with self.changing:
+            former, self.child = self.child, successor
+        return former
 
 
 class Supervisor:
