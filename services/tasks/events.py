@@ -47,6 +47,7 @@ def consumers(ledger: Ledger) -> list[Consumer]:
                 "tongban.*.v1.obligation.closed": (pb.ObligationClosed, to.closed),
                 "tongban.*.v1.obligation.urged": (pb.ObligationUrged, to.urged),
             },
+            at_once=8,
         )
     ]
 
