@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from chassis import log
 from tests.load import report
 from tests.load.measuring import BUSY, Figure, Line, busy
 
@@ -64,6 +66,9 @@ def main() -> int:
     parser.add_argument("--anyway", action="store_true", help="measure although other work takes the machine")
     parser.add_argument("--keep", action="store_true", help="write the figures and plots into docs/")
     given = parser.parse_args()
+    log.configure("bench", "bench")
+    # Services run inside this process; a line for each of their calls would be all that one sees.
+    logging.getLogger().setLevel(logging.ERROR)
     part_busy = busy(2.0)
     if part_busy > BUSY and not given.anyway:
         print(

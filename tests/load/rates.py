@@ -19,6 +19,7 @@ from tongban.meetings.v1 import meetings_pb2 as meetings_pb
 from chassis import publishing
 from chassis.bus import Bus
 from chassis.repository import envelope
+from chassis.settings import Settings
 from deploy.local.stack import Stack
 from services.meetings.model import SHANGHAI
 from tests.inprocess import eventually
@@ -146,13 +147,13 @@ def opened(number: int, holder: str) -> obligation_pb2.ObligationOpened:
 
 def _events(stack: Stack, var: Path, rounds: int) -> Iterator[Figure]:
     with scenes.tasks(stack, var / "tasks") as scene:
-        yield asyncio.run(_outbox(scene, rounds))
+        yield asyncio.run(outbox(scene.service.settings, rounds))
         yield _todos(scene, rounds)
 
 
-async def _outbox(scene: Scene, rounds: int, count: int = 500) -> Figure:
+async def outbox(settings: Settings, rounds: int, count: int = 500) -> Figure:
     """The same outboxes, in batches and one by one; the stream is real, and syncs with every acknowledgement."""
-    bus = Bus(scene.service.settings)
+    bus = Bus(settings)
     await bus.connect()
 
     def outboxes() -> dict[str, list[dict[str, Any]]]:
