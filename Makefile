@@ -5,9 +5,10 @@ PYTHON ?= python3
 LOCAL := $(PYTHON) -m deploy.local
 SIZE ?= small
 TESTS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore trace test test-unit lint clean
+.PHONY: help install gen run demo import backup restore trace bench test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,10 @@ test: ## Run everything: lint, unit, integration and browser tests (TESTS=path t
 	@$(LOCAL).install --tests
 	@$(MAKE) --no-print-directory lint
 	@$(LOCAL).tool pytest $(TESTS)
+
+bench: gen ## Measure how fast it is, about 20 minutes (BENCH="calls rates", --quick, --keep)
+	@$(LOCAL).install --tests
+	@$(LOCAL).tool python -m tests.load $(BENCH)
 
 clean: ## Remove this clone's var/ and build/ (refuses while something runs)
 	@$(LOCAL).clean

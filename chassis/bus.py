@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any
@@ -52,7 +54,7 @@ def stream_configs() -> list[StreamConfig]:
     return [
         StreamConfig(
             name=STREAM, subjects=["tongban.*.v1.>"], max_age=days * 86400,
-            max_bytes=int(number("STREAM_BYTES", 4 << 30)), **common,
+            max_bytes=int(number("STREAM_BYTES", 4 << 30)), allow_atomic=True, **common,
         ),
         StreamConfig(name=DEAD, subjects=["dead.tongban.>"], max_bytes=int(number("DEAD_BYTES", 1 << 28)), **common),
     ]  # fmt: skip
@@ -127,6 +129,31 @@ class Bus:
         await self.js.publish(
             subject, data, headers={**headers, "ce-id": event_id, "Nats-Msg-Id": event_id}, timeout=5
         )
+
+    async def publish_batch(self, events: list[dict[str, Any]]) -> None:
+        """Publish these outbox entries durably, all or none, in their order.
+
+        Raises APIError when the stream takes none of them, as when it holds one of them already; after a timeout it may hold all.
+        """
+        batch = uuid.uuid4().hex
+        for place, event in enumerate(events[:-1], 1):
+            await self._stage(event, {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)})
+        end = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(events)), "Nats-Batch-Commit": "1"}
+        await self._commit(events[-1], end)
+
+    async def _stage(self, event: dict[str, Any], more: dict[str, str]) -> None:
+        await self.nc.publish(event["subject"], bytes(event["data"]), headers=_named(event, more))
+
+    async def _commit(self, event: dict[str, Any], more: dict[str, str]) -> None:
+        reply = await self.nc.request(
+            event["subject"], bytes(event["data"]), timeout=5, headers=_named(event, more)
+        )
+        answer = json.loads(reply.data)
+        if "error" in answer:
+            raise APIError.from_error(answer["error"])
+        if answer.get("count") != int(more["Nats-Batch-Sequence"]):
+            # A server that knows no batches has stored the last event only.
+            raise APIError(description="the broker takes no batches")
 
     async def bucket(self, name: str) -> Any:
         """The key-value bucket, created when absent."""
@@ -213,6 +240,10 @@ class Bus:
                 await self.nc.flush(2)
         if not self.nc.is_closed:
             await self.nc.close()
+
+
+def _named(event: dict[str, Any], more: dict[str, str]) -> dict[str, str]:
+    return {**event["headers"], "ce-id": event["id"], "Nats-Msg-Id": event["id"], **more}
 
 
 class BusThread:

@@ -27,12 +27,12 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from chassis import context, log, metrics, telemetry
 from chassis.aggregate import Request
-from chassis.bus import STREAM, Bus
+from chassis.bus import STREAM, Bus, end_all
 from chassis.errors import TimedOut, Unavailable
 from chassis.relay import event_type
 
 MAX_DELIVER = 5
-BATCH = 20  # events taken at a time
+BATCH = 20  # events taken at a time, for each that may be handled at once
 IDLE = 5.0  # seconds that one request for events waits; so long it may take to notice that the broker is back
 ACK_WAIT = 30.0  # seconds after which the broker gives an event of which it hears nothing to somebody else
 BACKOFF = (0.2, 0.5, 1.0, 2.0)
@@ -73,12 +73,15 @@ class Consumer:
     """What a service listens to.
 
     name: durable name, unique within the service; handlers: subject → (message class, handler). A subject may hold the wildcard
-    `*`. Handlers are plain functions and run in a thread, one at a time. title: how the system administrator reads of it.
+    `*`. Handlers are plain functions and run in a thread, one at a time; with at_once > 1 so many of them side by side, but
+    one at a time and in order for events about the same thing. What an event is about says its first field. title: how the system
+    administrator reads of it.
     """
 
     name: str
     handlers: dict[str, tuple[type[Message], Callable[[Event], None]]] = field(default_factory=dict)
     title: str = ""
+    at_once: int = 1
 
     def find(self, subject: str) -> tuple[type[Message], Callable[[Event], None]] | None:
         """Message class and handler for a subject."""
@@ -101,8 +104,8 @@ class Running:
         # By stream sequence. Deliveries are not counted by the broker's number: an event that had to wait is not a failed one.
         self._failures: Counter[int] = Counter()
         self._away: Counter[int] = Counter()
-        # A thread of its own, so that slow handlers hold up nobody else.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self._durable)
+        # Threads of its own, so that slow handlers hold up nobody else.
+        self._threads = ThreadPoolExecutor(consumer.at_once, thread_name_prefix=self._durable)
         self.bound = asyncio.Event()
 
     async def run(self) -> None:
@@ -136,7 +139,7 @@ class Running:
         idle = 0
         while True:
             try:
-                messages = await subscription.fetch(BATCH, timeout=IDLE)
+                messages = await subscription.fetch(BATCH * self._consumer.at_once, timeout=IDLE)
             except TimeoutError:
                 idle += 1
                 if idle % 2 == 0:
@@ -149,24 +152,45 @@ class Running:
     async def _batch(self, messages: list[Msg]) -> None:
         waiting = list(messages)
         beat = asyncio.create_task(self._hold(waiting))
+        rows = [asyncio.create_task(self._in_a_row(row, waiting)) for row in self._rows(messages)]
         try:
-            while waiting:
-                await self._one(waiting[0])
-                waiting.pop(0)
+            await asyncio.gather(*rows)
         finally:
             beat.cancel()
+            await end_all(rows)
             # What is not begun when the process stops shall not wait until the broker misses us.
             for message in waiting:
                 with contextlib.suppress(NatsError):
                     await message.nak()
 
+    def _rows(self, messages: list[Msg]) -> list[list[Msg]]:
+        """The messages that must be handled one after the other."""
+        if self._consumer.at_once == 1:
+            return [messages]
+        rows: dict[str, list[Msg]] = {}
+        for message in messages:
+            rows.setdefault(self._about(message), []).append(message)
+        return list(rows.values())
+
+    def _about(self, message: Msg) -> str:
+        entry = self._consumer.find(message.subject)
+        try:
+            told = entry[0].FromString(message.data) if entry else None
+        except DecodeError:
+            return ""
+        return str(getattr(told, told.DESCRIPTOR.fields[0].name)) if told else ""
+
+    async def _in_a_row(self, messages: list[Msg], waiting: list[Msg]) -> None:
+        for message in messages:
+            await self._one(message)
+            waiting.remove(message)
+
     async def _hold(self, waiting: list[Msg]) -> None:
         """Tell the broker that these are in hand, however long the handler takes; else it would deliver them a second time."""
         while True:
             await asyncio.sleep(ACK_WAIT / 3)
-            _log.warning(
-                "slow handler", consumer=self._durable, subject=waiting[0].subject, waiting=len(waiting)
-            )
+            subject = waiting[0].subject if waiting else ""
+            _log.warning("slow handler", consumer=self._durable, subject=subject, waiting=len(waiting))
             for message in list(waiting):
                 with contextlib.suppress(NatsError):
                     await message.in_progress()
@@ -182,7 +206,7 @@ class Running:
 
         try:
             await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._handle, message.subject, headers, message.data
+                self._threads, self._handle, message.subject, headers, message.data
             )
         except Later as wish:
             count("later")

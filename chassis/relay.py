@@ -18,6 +18,7 @@ from typing import Any
 
 from chassis import log, metrics, telemetry
 from chassis.bus import Bus
+from chassis.publishing import publish
 from chassis.repository import PENDING, Repository
 from chassis.store import Record, Store
 
@@ -25,13 +26,8 @@ _log = log.get(__name__)
 YOUNG = 60.0  # seconds for which an intent without effect may still belong to a save under way
 POLL = 1.0
 BATCH = 200  # intents carried out at a time; those just announced go first
-SIDE_BY_SIDE = 100  # events of one aggregate under way at the same time
 STALE = 30.0  # seconds after which what was read last is no answer any more
 PAUSE, LONGEST = 0.5, 15.0  # seconds between two tries of what did not go
-
-
-class BrokerAway(Exception):
-    """There is nobody to publish to; not worth waiting for a timeout."""
 
 
 class Relay:
@@ -140,13 +136,7 @@ class Relay:
                 continue
             records = await self._thread(self._repositories[kind].collection.get_many, aggregates)
             problems = await self._index(kind, records)
-            outcomes = await asyncio.gather(
-                *(
-                    self._one(kind, key, records.get(key), ones, indexed=key not in problems)
-                    for key, ones in aggregates.items()
-                )
-            )
-            problems |= {key: problem for key, problem in zip(aggregates, outcomes, strict=True) if problem}
+            problems |= await self._finish(kind, aggregates, records, set(problems))
             if problems:
                 key, problem = next(iter(problems.items()))
                 _log.warning(
@@ -177,56 +167,46 @@ class Relay:
         }
         return problems
 
-    async def _one(
-        self, kind: str, key: str, record: Record | None, intents: list[str], *, indexed: bool
-    ) -> str:
-        """Publish one aggregate's outbox and clear its intents; returns what went wrong, or ''."""
-        events = (record or {}).get("outbox") or []
-        collection = self._repositories[kind].collection
+    async def _finish(
+        self, kind: str, aggregates: dict[str, list[str]], records: dict[str, Record], unindexed: set[str]
+    ) -> dict[str, str]:
+        """Publish the outboxes and clear the intents of those that are through; returns what went wrong, by key."""
+        outboxes = {key: record["outbox"] for key, record in records.items() if record.get("outbox")}
+        outcome = await publish(self._bus, outboxes)
+        for key, sent in outcome.sent.items():
+            for event in outboxes[key]:
+                if event["id"] in sent:
+                    _note(event)
+        problems = {
+            key: f"not published: {type(problem).__name__}: {problem}"
+            for key, problem in outcome.refused.items()
+        }
+        intents = {
+            intent: records.get(key, {}).get("revision", 0)
+            for key, ones in aggregates.items()
+            for intent in ones
+            if key not in unindexed and key not in problems
+        }
+        everything = [intent for ones in aggregates.values() for intent in ones]
         try:
-            for start in range(0, len(events), SIDE_BY_SIDE):
-                part = events[start : start + SIDE_BY_SIDE]
-                await self._publish(part)
-                await self._thread(collection.published, key, [event["id"] for event in part])
-            left = (
-                await self._thread(self._clear, intents, (record or {}).get("revision", 0))
-                if indexed
-                else intents
-            )
-        except Exception as problem:  # noqa: BLE001 - whatever the broker says, the intent stays and is tried again
-            self._stand_aside(intents)
-            return f"not published: {type(problem).__name__}: {problem}"
-        self._stand_aside(left)
-        if not left:
-            self._shown.pop((kind, key), None)
-        return ""
+            await self._thread(self._repositories[kind].collection.published, outcome.sent)
+            left = set(everything) - set(intents) | set(await self._thread(self._clear, intents))
+        except Exception as problem:  # noqa: BLE001 - the intents stay and are tried again
+            self._stand_aside(everything)
+            return problems | dict.fromkeys(aggregates, f"not cleared: {problem}")
+        self._stand_aside(list(left))
+        for key, ones in aggregates.items():
+            if not left.intersection(ones):
+                self._shown.pop((kind, key), None)
+        return problems
 
-    async def _publish(self, events: list[Record]) -> None:
-        if not self._bus.up:
-            raise BrokerAway
-        ends = await asyncio.gather(
-            *(
-                self._bus.publish(one["subject"], bytes(one["data"]), one["headers"], one["id"])
-                for one in events
-            ),
-            return_exceptions=True,
-        )
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
-        for one in events:
-            trace = telemetry.trace_of(one["headers"].get("traceparent", ""))
-            _log.info("published", subject=one["subject"], event_id=one["id"], trace=trace)
-            metrics.PUBLISHED.labels(event_type(one["subject"])).inc()
-
-    def _clear(self, intents: list[str], revision: int) -> list[str]:
-        """Remove the intents whose saves are over; returns the others."""
-        over = {intent for intent in intents if target(intent) <= revision}
+    def _clear(self, intents: dict[str, int]) -> list[str]:
+        """Remove the intents whose saves are over, given their aggregates' revisions; returns the others."""
+        over = {intent for intent, revision in intents.items() if target(intent) <= revision}
         # The others' saves may still be on their way, whatever else was published: they are kept until they are surely over.
         known = self._pending.get_many(set(intents) - over)
         over |= {intent for intent, record in known.items() if time.time() - record["at"] > YOUNG}
-        for intent in over:
-            self._pending.remove(intent)
+        self._pending.remove_many(over)
         return [intent for intent in known if intent not in over]
 
     def _stand_aside(self, intents: list[str]) -> None:
@@ -241,6 +221,13 @@ class Relay:
 def wake_subject(service: str) -> str:
     """The core subject on which a service's relay is woken."""
     return f"tongban.wake.{service}"
+
+
+def _note(event: Record) -> None:
+    """Say and count that the stream has an event."""
+    trace = telemetry.trace_of(event["headers"].get("traceparent", ""))
+    _log.info("published", subject=event["subject"], event_id=event["id"], trace=trace)
+    metrics.PUBLISHED.labels(event_type(event["subject"])).inc()
 
 
 def event_type(subject: str) -> str:

@@ -152,14 +152,22 @@ class Repository(Generic[T]):
         aggregate.news.clear()
         return aggregate
 
-    def change(self, key: str, request: Request, step: Callable[[T], Any]) -> T:
+    def change(
+        self,
+        key: str,
+        request: Request,
+        step: Callable[[T], Any],
+        access: Callable[[T], Any] = lambda _: None,
+    ) -> T:
         """Apply `step` to the aggregate and save it; `step` may run several times, each on fresh data.
 
+        `access` refuses, by raising, who may not know of the aggregate: before anything of it shows, its revision included.
         Raises NotFound; Conflict when the request's etag is not the present revision, or others were always faster; and
         whatever `step` raises, in which case nothing is changed.
         """
         for attempt in range(ATTEMPTS):
             aggregate = self.get(key)
+            access(aggregate)
             if request.seen(aggregate):
                 return aggregate
             if request.etag and request.etag != str(aggregate.revision):

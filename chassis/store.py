@@ -38,7 +38,7 @@ def _typed() -> Iterator[None]:
             "The database does not answer.",
         ) from problem
     except (driver.OperationFailure, driver.DocumentTooLarge) as problem:
-        code = getattr(problem, "code", TOO_LARGE[0])
+        code = _code(problem)
         if code == DISK_FULL:
             raise Unavailable(
                 "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
@@ -46,6 +46,13 @@ def _typed() -> Iterator[None]:
         if code in TOO_LARGE:
             raise TooMuch("RECORD_TOO_LARGE", "内容过大，不能保存。", "The record is too large.") from problem
         raise
+
+
+def _code(problem: Exception) -> int:
+    """The database's number for what went wrong; of several changes at once, that of the first which did not hold."""
+    if isinstance(problem, driver.BulkWriteError):
+        return int(next(iter(problem.details.get("writeErrors", [])), {}).get("code", problem.code))
+    return int(getattr(problem, "code", TOO_LARGE[0]) or 0)
 
 
 def _conflict() -> Conflict:
@@ -101,10 +108,15 @@ class Collection:
         if result.matched_count != 1:
             raise _conflict()
 
-    def published(self, key: str, events: list[str]) -> None:
-        """Take these event ids out of the outbox; the revision stays, for nothing of the record's own changed."""
-        with _typed():
-            self._c.update_one({"_id": key}, {"$pull": {"outbox": {"id": {"$in": events}}}})
+    def published(self, events: dict[str, list[str]]) -> None:
+        """Take these event ids (by key) out of the outboxes; the revisions stay, for nothing of the records' own changed."""
+        changes = [
+            pymongo.UpdateOne({"_id": key}, {"$pull": {"outbox": {"id": {"$in": ids}}}})
+            for key, ids in events.items()
+        ]
+        if changes:
+            with _typed():
+                self._c.bulk_write(changes, ordered=False)
 
     def claim(self, key: str, holder: str, **facts: Any) -> str:
         """Take a unique place for ever or until release; return who holds it now (`holder`, or who was first)."""
@@ -131,6 +143,13 @@ class Collection:
         """Remove the record with this `_id`, if any."""
         with _typed():
             self._c.delete_one({"_id": key})
+
+    def remove_many(self, keys: Iterable[str]) -> None:
+        """Remove those of these records that exist."""
+        gone = list(keys)
+        if gone:
+            with _typed():
+                self._c.delete_many({"_id": {"$in": gone}})
 
     def scan(self) -> Iterator[Record]:
         """Every record, in no order; for maintenance and for small collections only."""

@@ -14,8 +14,15 @@ def access_document(desk: Desk, principal: Principal, key: str) -> Document:
 
     Raises NotFound.
     """
-    document = desk.documents.find(key)
-    if document is None or not may_read(document, principal):
+    return access_read(desk.documents.get(key), principal)
+
+
+def access_read(document: Document, principal: Principal) -> Document:
+    """The document, if the caller may read it on the issuing side.
+
+    Raises NotFound.
+    """
+    if not may_read(document, principal):
         raise not_found("公文")
     return document
 
@@ -30,8 +37,15 @@ def access_delivery(desk: Desk, principal: Principal, key: str) -> Delivery:
 
     Raises NotFound.
     """
-    delivery = desk.deliveries.find(key)
-    if delivery is None or not principal.tokens & delivery.readers() or delivery.level > principal.clearance:
+    return access_received(desk.deliveries.get(key), principal)
+
+
+def access_received(delivery: Delivery, principal: Principal) -> Delivery:
+    """The delivery, if the caller may read it in the receiving unit.
+
+    Raises NotFound.
+    """
+    if not principal.tokens & delivery.readers() or delivery.level > principal.clearance:
         raise not_found("收文")
     return delivery
 

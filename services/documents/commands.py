@@ -10,7 +10,7 @@ from chassis import clock, filenames, log
 from chassis.aggregate import Request
 from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
-from services.documents.access import access_document, known_people, known_units, may_sign
+from services.documents.access import access_document, access_read, known_people, known_units, may_sign
 from services.documents.model.course import SYSTEM, Actor, Entry
 from services.documents.model.incoming import ENDED, Delivery
 from services.documents.model.numbering import Series, document_number, series_id
@@ -50,11 +50,12 @@ def update_document(
     desk: Desk, principal: Principal, request: Request, key: str, elements: Elements
 ) -> Document:
     """Change a draft."""
-    access_document(desk, principal, key)
-    _check(desk, elements)
-    return _changed(
-        desk, key, request, lambda document: document.edit(principal, elements, desk.highest_level)
-    )
+
+    def step(document: Document) -> None:
+        _check(desk, elements)
+        document.edit(principal, elements, desk.highest_level)
+
+    return _step(desk, principal, key, request, step)
 
 
 def attach_file(
@@ -77,8 +78,7 @@ def attach_file(
 
 def remove_file(desk: Desk, principal: Principal, request: Request, key: str, digest: str) -> Document:
     """Take a file out of a draft."""
-    access_document(desk, principal, key)
-    return _changed(desk, key, request, lambda document: document.detach(principal, digest))
+    return _step(desk, principal, key, request, lambda document: document.detach(principal, digest))
 
 
 def submit_document(
@@ -105,20 +105,23 @@ def submit_document(
 
 def review_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
     """审核同意."""
-    access_document(desk, principal, key)
-    return _changed(desk, key, request, lambda document: document.review(principal, opinion, clock.now()))
+    return _step(
+        desk, principal, key, request, lambda document: document.review(principal, opinion, clock.now())
+    )
 
 
 def return_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
     """退回起草人."""
-    access_document(desk, principal, key)
-    return _changed(desk, key, request, lambda document: document.send_back(principal, reason, clock.now()))
+    return _step(
+        desk, principal, key, request, lambda document: document.send_back(principal, reason, clock.now())
+    )
 
 
 def sign_off_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
     """签发. The number and the page follow at once; should they fail, the event lets them be made later."""
-    access_document(desk, principal, key)
-    signed = _changed(desk, key, request, lambda document: document.sign_off(principal, opinion, clock.now()))
+    signed = _step(
+        desk, principal, key, request, lambda document: document.sign_off(principal, opinion, clock.now())
+    )
     try:
         return _saved(desk, number_document(desk, key))
     except TongbanError as problem:
@@ -163,9 +166,12 @@ def dispatch_document(
     desk: Desk, principal: Principal, request: Request, key: str, further: list[str]
 ) -> Document:
     """核发 to the addressees, the copies and further units."""
-    access_document(desk, principal, key)
-    known_units(desk, further, "units")
-    return _changed(desk, key, request, lambda document: document.dispatch(principal, further, clock.now()))
+
+    def step(document: Document) -> None:
+        known_units(desk, further, "units")
+        document.dispatch(principal, further, clock.now())
+
+    return _step(desk, principal, key, request, step)
 
 
 def conclude_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
@@ -184,8 +190,9 @@ def conclude_document(desk: Desk, principal: Principal, request: Request, key: s
 
 def withdraw_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
     """撤回作废 what is not signed."""
-    access_document(desk, principal, key)
-    return _changed(desk, key, request, lambda document: document.withdraw(principal, reason, clock.now()))
+    return _step(
+        desk, principal, key, request, lambda document: document.withdraw(principal, reason, clock.now())
+    )
 
 
 def unit_ended(desk: Desk, request: Request, key: str, unit: str, at: datetime) -> None:
@@ -270,6 +277,13 @@ def _check(desk: Desk, elements: Elements) -> None:
 
 def _changed(desk: Desk, key: str, request: Request, step: Callable[[Document], Any]) -> Document:
     return _saved(desk, desk.documents.change(key, request, step))
+
+
+def _step(
+    desk: Desk, principal: Principal, key: str, request: Request, step: Callable[[Document], Any]
+) -> Document:
+    """A step of somebody who may read the document."""
+    return _saved(desk, desk.documents.change(key, request, step, lambda one: access_read(one, principal)))
 
 
 def _saved(desk: Desk, document: Document) -> Document:

@@ -10,7 +10,7 @@ from chassis import clock
 from chassis.aggregate import Request
 from chassis.errors import forbidden
 from chassis.identity_types import Principal
-from services.documents.access import access_delivery, access_issued, holder_in
+from services.documents.access import access_delivery, access_issued, access_received, holder_in
 from services.documents.commands import clean_name, give
 from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import incoming_number, series_id
@@ -173,8 +173,7 @@ def accept_return(desk: Desk, principal: Principal, request: Request, key: str, 
 def _step(
     desk: Desk, principal: Principal, request: Request, key: str, step: Callable[[Delivery], Any]
 ) -> Delivery:
-    access_delivery(desk, principal, key)
-    delivery = desk.deliveries.change(key, request, step)
+    delivery = desk.deliveries.change(key, request, step, lambda one: access_received(one, principal))
     desk.registry.saw(delivery)
     return delivery
 

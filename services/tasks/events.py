@@ -48,6 +48,7 @@ def consumers(ledger: Ledger) -> list[Consumer]:
                 "tongban.*.v1.obligation.urged": (pb.ObligationUrged, to.urged),
             },
             "收取待办事项",
+            at_once=8,
         )
     ]
 

@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nats.js import JetStreamContext
-
 from chassis.aggregate import Request
 from chassis.bus import Bus, BusThread
 from chassis.errors import TongbanError
@@ -49,10 +47,10 @@ def die() -> None:
     time.sleep(60)
 
 
-async def _sent_only(js: JetStreamContext, subject: str, payload: bytes, **more: Any) -> None:
-    """Hands the message to the broker and dies before the acknowledgement is read."""
-    await js._nc.publish(subject, payload, headers=more["headers"])
-    await js._nc.flush()
+async def _sent_only(bus: Bus, event: dict[str, Any], more: dict[str, str]) -> None:
+    """Hands this part of the batch to the broker and dies before the acknowledgement is read."""
+    await bus._stage(event, more)
+    await bus.nc.flush()
     die()
 
 
@@ -71,16 +69,17 @@ POINTS: dict[str, tuple[type, str, str, int, str]] = {
     "relay: records read": (Collection, "get_many", "after", 1, "relay"),
     "relay: before the index": (Project, "into_index", "before", 1, "relay"),
     "relay: after the index": (Project, "into_index", "after", 1, "relay"),
-    "publish: before the 1st of 3": (Bus, "publish", "before", 1, "relay"),
-    "publish: 1st sent, not acknowledged": (JetStreamContext, "publish", "sent", 1, "relay"),
-    "publish: 1st acknowledged": (Bus, "publish", "after", 1, "relay"),
-    "publish: 2nd sent, not acknowledged": (JetStreamContext, "publish", "sent", 2, "relay"),
-    "publish: before the 3rd": (Bus, "publish", "before", 3, "relay"),
-    "publish: 3rd sent, not acknowledged": (JetStreamContext, "publish", "sent", 3, "relay"),
+    "publish: before the batch of 3": (Bus, "publish_batch", "before", 1, "relay"),
+    "publish: before the 1st of 3": (Bus, "_stage", "before", 1, "relay"),
+    "publish: 1st sent": (Bus, "_stage", "sent", 1, "relay"),
+    "publish: 2nd sent, batch not ended": (Bus, "_stage", "sent", 2, "relay"),
+    "publish: batch ended, not acknowledged": (Bus, "_commit", "sent", 1, "relay"),
+    "publish: batch acknowledged": (Bus, "_commit", "after", 1, "relay"),
+    "publish: batch over": (Bus, "publish_batch", "after", 1, "relay"),
     "relay: all published, outbox still full": (Collection, "published", "before", 1, "relay"),
     "relay: outbox emptied, intent still there": (Collection, "published", "after", 1, "relay"),
-    "relay: before the intent goes": (Collection, "remove", "before", 1, "relay"),
-    "relay: intent gone": (Collection, "remove", "after", 1, "relay"),
+    "relay: before the intent goes": (Collection, "remove_many", "before", 1, "relay"),
+    "relay: intent gone": (Collection, "remove_many", "after", 1, "relay"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ DRIVERS = {
     ("nats",): {
         "chassis.bus": "the only way to NATS",
         "chassis.consumer": "durable consumers",
+        "chassis.publishing": "batches into the stream, and what the broker says when it takes none",
         "chassis.deadletters": "the dead-letter stream",
         "gateway.stream": "core messages to open streams",
         "portal.directory.bucket": "writes the bucket that chassis.directory reads",

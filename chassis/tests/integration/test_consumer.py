@@ -33,9 +33,9 @@ def _quick(monkeypatch):
 def consuming(background, given):
     """consuming(handler) starts the consumer `inbox` of this service's own events."""
 
-    def start(handler, name="inbox"):
+    def start(handler, name="inbox", at_once=1):
         kind = obligation_pb2.ObligationClosed
-        consumer = Consumer(name, {f"tongban.{given.service}.v1.obligation.closed": (kind, handler)})
+        consumer = Consumer(name, {f"tongban.{given.service}.v1.obligation.closed": (kind, handler)}, at_once)
 
         def make(bus):
             running = Running(given.service, consumer, bus)
@@ -51,11 +51,11 @@ def consuming(background, given):
 def tell(bus, given):
     """tell(sequence…) publishes events; returns their ids."""
 
-    def publish(*sequences, data=None, headers=HEADERS):
+    def publish(*sequences, data=None, headers=HEADERS, about="o"):
         ids = []
         for sequence in sequences:
             ids.append(uuid.uuid4().hex)
-            body = obligation_pb2.ObligationClosed(obligation="o", sequence=sequence).SerializeToString()
+            body = obligation_pb2.ObligationClosed(obligation=about, sequence=sequence).SerializeToString()
             bus.publish(
                 f"tongban.{given.service}.v1.obligation.closed",
                 body if data is None else data,
@@ -236,6 +236,43 @@ def test_a_slow_consumer_holds_up_no_other(consuming, tell):
     gate.set()
     assert len({name for _, name in seen.contexts}) == 1
     assert len(blocked) == 3
+
+
+def test_different_things_go_side_by_side_and_one_thing_in_its_order(consuming, tell, left):
+    lock, busy, most, taken = threading.Lock(), Counter(), [0], {}
+
+    def handler(event):
+        about = event.message.obligation
+        with lock:
+            busy[about] += 1
+            assert busy[about] == 1, "two events about one thing at the same time"
+            most[0] = max(most[0], sum(busy.values()))
+        time.sleep(0.02)
+        with lock:
+            taken.setdefault(about, []).append(event.message.sequence)
+            busy[about] -= 1
+
+    for sequence in range(5):
+        for about in "abcdef":
+            tell(sequence, about=about)
+    consuming(handler, at_once=4)
+    eventually(lambda: sum(map(len, taken.values())) == 30)
+    assert taken == {about: list(range(5)) for about in "abcdef"}
+    assert most[0] == 4
+    eventually(lambda: left() == 0)
+
+
+def test_one_that_fails_or_cannot_be_read_holds_up_nobody_beside_it(consuming, tell, left, dead):
+    seen = Seen({1: ValueError("always")})
+    consuming(seen, at_once=4)
+    tell(1, about="bad")
+    tell(2, data=b"\xff\xff\xff")
+    for number in range(3, 9):
+        tell(number, about=f"good{number}")
+    eventually(lambda: sorted(seen.taken) == list(range(3, 9)))
+    eventually(lambda: len(dead()) == 2)
+    assert seen.calls[1] == MAX_DELIVER
+    eventually(lambda: left() == 0)
 
 
 def test_full_dead_letters_keep_the_event(consuming, tell, left, dead, bus):

@@ -82,7 +82,7 @@ def test_a_killed_database_is_a_typed_error_and_comes_back(own, store, kept):
         "get": lambda: records.get("a"), "get_many": lambda: records.get_many(["a"]), "insert": lambda: records.insert({"_id": "n"}),
         "save": lambda: records.save({"_id": "a", "revision": 1}, []), "claim": lambda: records.claim("p", "h"),
         "release": lambda: records.release("p", "h"), "put": lambda: records.put({"_id": "b"}), "remove": lambda: records.remove("b"),
-        "scan": lambda: list(records.scan()), "count": records.count, "published": lambda: records.published("a", ["e"]),
+        "scan": lambda: list(records.scan()), "count": records.count, "published": lambda: records.published({"a": ["e"]}),
         "ping": store.ping, "add": lambda: kept.add(Thing(id="u"), Request("u")),
         "change": lambda: kept.change("t", Request("c"), Thing.add), "file": lambda: Files(store).put([b"x"]),
     }  # fmt: skip

@@ -138,12 +138,12 @@ def test_what_the_relay_took_does_not_come_back(kept):
     first, second = (event["id"] for event in kept.collection.get("t")["outbox"])
     # While a writer holds what it read, the relay takes one event.
     old.add(events=1)
-    kept.collection.published("t", [first])
+    kept.collection.published({"t": [first]})
     record, events = kept._dump(old)
     kept.collection.save(record, events)
     assert [event["id"] for event in kept.collection.get("t")["outbox"]] == [second, events[0]["id"]]
-    kept.collection.published("t", [first])
-    kept.collection.published("nobody", [first])
+    kept.collection.published({"t": [first]})
+    kept.collection.published({"nobody": [first]})
     assert len(kept.collection.get("t")["outbox"]) == 2
 
 

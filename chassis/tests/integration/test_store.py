@@ -274,10 +274,11 @@ def test_the_database_says_when_its_disk_is_full(store):
 
             return fail
 
-    kinds = [driver.WriteError, driver.OperationFailure, driver.OperationFailure, driver.WriteError]
+    several = lambda _text, code: driver.BulkWriteError({"writeErrors": [{"code": code}]})  # noqa: E731
+    kinds = [several, driver.OperationFailure, driver.OperationFailure, driver.WriteError]
     records._c = Full()
     calls = (lambda: records.save({"_id": "a", "revision": 1}, []), lambda: records.put({"_id": "b"}))
-    for call in (*calls, lambda: records.remove("a"), lambda: records.published("a", ["e"])):
+    for call in (*calls, lambda: records.remove("a"), lambda: records.published({"a": ["e"]})):
         with pytest.raises(Unavailable) as problem:
             call()
         assert problem.value.reason == "STORE_FULL"
