@@ -42,7 +42,9 @@ def refused(verifier, token):
 
 
 def test_a_good_token(realm, verifier):
-    found = verifier.verify(realm.sign(clearance=2, roles=["offline_access"], posts=["fgw:leader", "zfb:member"]))
+    found = verifier.verify(
+        realm.sign(clearance=2, roles=["offline_access"], posts=["fgw:leader", "zfb:member"])
+    )
     assert found.person == "p1"
     assert found.clearance == 2
     assert found.units == ("fgw", "zfb")
