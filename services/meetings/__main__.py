@@ -7,7 +7,6 @@ from tongban.meetings.v1 import meetings_pb2_grpc
 from chassis.process import Parts, Service, main
 from services.meetings import events
 from services.meetings.booking import BookingDesk
-from services.meetings.model import Meeting
 from services.meetings.registry import registry
 from services.meetings.repository import Records, records
 from services.meetings.rpc import WHO, MeetingService
@@ -29,7 +28,7 @@ SERVICE = Service(
     "meetings", WHO, add, lambda parts: of(parts).by_name(),
     lambda parts: events.consumers(BookingDesk(of(parts))), registry,
     lambda parts: [events.by_the_clock(BookingDesk(of(parts)))],
-    mend=lambda parts: lambda one: isinstance(one, Meeting) and BookingDesk(of(parts)).settle(one.id),
+    mend=lambda parts: events.mend(BookingDesk(of(parts))),
 )  # fmt: skip
 
 if __name__ == "__main__":

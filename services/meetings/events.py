@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -68,6 +69,16 @@ async def by_the_clock(desk: BookingDesk, pause: float = TICK) -> None:
             except TongbanError as problem:
                 _log.warning("looked in vain", problem=str(problem))
         await asyncio.sleep(pause)
+
+
+def mend(desk: BookingDesk) -> Callable[[Any], None]:
+    """A meeting that was put back from a backup has its room again, or is told that it lost it."""
+
+    def settle(one: Any) -> None:
+        if isinstance(one, Meeting):
+            desk.settle(one.id)
+
+    return settle
 
 
 def moment(given: Timestamp) -> datetime | None:

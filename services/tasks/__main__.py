@@ -9,7 +9,6 @@ from tongban.tasks.v1 import tasks_pb2_grpc
 from chassis.process import Parts, Service, main
 from services.tasks import events
 from services.tasks.ledger import Ledger
-from services.tasks.model import Obligation
 from services.tasks.registry import registry
 from services.tasks.repository import records
 from services.tasks.rpc import WHO, TaskService
@@ -37,7 +36,7 @@ SERVICE = Service(
     lambda parts: of(parts).by_name(),
     lambda parts: events.consumers(ledger(parts)),
     registry,
-    mend=lambda parts: lambda one: isinstance(one, Obligation) and ledger(parts).follow(one.id),
+    mend=lambda parts: events.mend(ledger(parts)),
 )
 
 if __name__ == "__main__":

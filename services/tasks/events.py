@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,16 @@ def consumers(ledger: Ledger) -> list[Consumer]:
             at_once=8,
         )
     ]
+
+
+def mend(ledger: Ledger) -> Callable[[Any], None]:
+    """Lists follow an obligation that was put back from a backup."""
+
+    def follow(one: Any) -> None:
+        if isinstance(one, Obligation):
+            ledger.follow(one.id)
+
+    return follow
 
 
 class Handlers:

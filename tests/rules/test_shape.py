@@ -75,6 +75,7 @@ def test_nobody_prints_in_a_service():
     talking = {
         "chassis.process",
         "services.knowledge.importing",
+        "chassis.putback",
         "chassis.search.bench",
         "chassis.web.gallery",
     }
