@@ -90,8 +90,11 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
             person.ClearField("clearance")
             person.ClearField("roles")
         people.call(directory.SavePeople, pb.SavePeopleRequest(people=batch), ADMINISTRATOR)
-        saved = people.call(directory.SaveRights, pb.SaveRightsRequest(rights=rights), SECURITY)
-        ids |= {person.username: person.person for person in saved.people}
+        # Each of these is several calls to Keycloak, which take long on a small machine that is just starting.
+        for first in range(0, len(rights), 20):
+            wanted = pb.SaveRightsRequest(rights=rights[first : first + 20])
+            saved = people.call(directory.SaveRights, wanted, SECURITY)
+            ids |= {person.username: person.person for person in saved.people}
     return ids
 
 
