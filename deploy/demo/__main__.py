@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def save_organisation(people: People, made: District) -> dict[str, str]:
-    """Units and people through DirectoryService, 100 at a time; returns username → person."""
+    """Units and people through DirectoryService, in portions; returns username → person."""
     directory = stub("portal", stubs.DirectoryServiceStub)
     for start in range(0, len(made.units), 100):
         people.call(
@@ -77,8 +77,8 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
         )
     ids: dict[str, str] = {}
     password = settings().secret("demo-password")
-    for start in range(0, len(made.people), 100):
-        batch = made.people[start : start + 100]
+    for start in range(0, len(made.people), 40):
+        batch = made.people[start : start + 40]
         for person in batch:
             person.initial_password = password
         rights = [
