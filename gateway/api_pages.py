@@ -13,6 +13,7 @@ import tongban
 from flask import Blueprint, Response, render_template, request, send_from_directory
 
 from gateway import openapi
+from gateway.comments import Comments
 from gateway.routes import Routes
 
 HERE = Path(__file__).parent
@@ -26,7 +27,7 @@ def blueprint(routes: Routes, public_url: str) -> Blueprint:
     def text() -> tuple[str, str]:
         # `make gen` puts the code into build/gen/tongban, and the definitions with their comments beside
         # build/gen.
-        comments = openapi.Comments(Path(next(iter(tongban.__path__))).parents[1] / "image.binpb")
+        comments = Comments(Path(next(iter(tongban.__path__))).parents[1] / "image.binpb")
         content = json.dumps(openapi.describe(routes, public_url, comments), ensure_ascii=False)
         return content, f'"{abs(hash(content)):x}"'
 

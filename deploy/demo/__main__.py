@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def save_organisation(people: People, made: District) -> dict[str, str]:
-    """Units and people through DirectoryService, 100 at a time; returns username → person."""
+    """Units and people through DirectoryService, in portions; returns username → person."""
     directory = stub("portal", stubs.DirectoryServiceStub)
     for start in range(0, len(made.units), 100):
         people.call(
@@ -77,8 +77,8 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
         )
     ids: dict[str, str] = {}
     password = settings().secret("demo-password")
-    for start in range(0, len(made.people), 100):
-        batch = made.people[start : start + 100]
+    for start in range(0, len(made.people), 40):
+        batch = made.people[start : start + 40]
         for person in batch:
             person.initial_password = password
         rights = [
@@ -90,8 +90,11 @@ def save_organisation(people: People, made: District) -> dict[str, str]:
             person.ClearField("clearance")
             person.ClearField("roles")
         people.call(directory.SavePeople, pb.SavePeopleRequest(people=batch), ADMINISTRATOR)
-        saved = people.call(directory.SaveRights, pb.SaveRightsRequest(rights=rights), SECURITY)
-        ids |= {person.username: person.person for person in saved.people}
+        # Each of these is several calls to Keycloak, which take long on a small machine that is just starting.
+        for first in range(0, len(rights), 20):
+            wanted = pb.SaveRightsRequest(rights=rights[first : first + 20])
+            saved = people.call(directory.SaveRights, wanted, SECURITY)
+            ids |= {person.username: person.person for person in saved.people}
     return ids
 
 

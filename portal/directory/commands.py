@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from keycloak import KeycloakAdmin
@@ -57,7 +56,7 @@ def save_accounts(
     held = _accounts(admin, [person.username for person in people])
     for position, person in enumerate(people):
         there = held.get(person.username)
-        rights = rights_of(there) if there else rights_of(Person())
+        rights = rights_of(there.person if there else Person())
         if rights_of(person) not in (rights, rights_of(Person())):
             raise forbidden("岗位、密级和管理角色由安全管理员授予。")
         # A copy, since the request's digest is remembered by what it said.
@@ -76,13 +75,19 @@ def save_rights(
     Otherwise as save_people. Raises Forbidden for one's own account, InvalidInput for an account that is not there.
     """
     _nobody_own(by, [one.username for one in rights])
-    held = _accounts(admin, [one.username for one in rights])
+    groups, held = read_groups(admin), _accounts(admin, [one.username for one in rights])
+    wanted: list[Person] = []
     for one in rights:
-        there = held.get(one.username)
-        if there is None:
+        if one.username not in held:
             raise invalid(rights=f"没有登录名为“{one.username}”的账号，请先由系统管理员建立")
-        there.posts[:], there.clearance, there.roles[:] = one.posts, one.clearance, one.roles
-    return save_people(admin, [held[one.username] for one in rights], temporary=False, tell=tell)
+        person = Person()
+        person.CopyFrom(held[one.username].person)
+        person.posts[:], person.clearance, person.roles[:] = one.posts, one.clearance, one.roles
+        wanted.append(person)
+    check_people(wanted, groups)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        changes = threads.map(lambda one: _change(admin, one, held[one.username], groups, tell), wanted)
+        return Saved(0, sum(changes), wanted)
 
 
 def _nobody_own(by: Principal, usernames: list[str]) -> None:
@@ -91,14 +96,24 @@ def _nobody_own(by: Principal, usernames: list[str]) -> None:
         raise forbidden("不能变更自己的账号和权限，请由其他管理员办理。")
 
 
-def _accounts(admin: KeycloakAdmin, usernames: list[str]) -> dict[str, Person]:
+@dataclass(frozen=True)
+class Account:
+    """Keycloak's record of somebody, and the person that it describes."""
+
+    user: dict[str, Any]
+    person: Person
+
+
+def _accounts(admin: KeycloakAdmin, usernames: list[str]) -> dict[str, Account]:
     """Those of these accounts that exist, as they are, by username."""
+
+    def account(username: str) -> Account | None:
+        user = users.find_user(admin, username)
+        return Account(user, users.person_of(user, users.roles_of(admin, user["id"]))) if user else None
+
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = [user for user in threads.map(partial(users.find_user, admin), usernames) if user is not None]
-        roles = threads.map(lambda user: users.roles_of(admin, user["id"]), found)
-        return {
-            user["username"]: users.person_of(user, held) for user, held in zip(found, roles, strict=True)
-        }
+        found = [one for one in threads.map(account, usernames) if one is not None]
+        return {one.person.username: one for one in found}
 
 
 def save_people(
@@ -115,13 +130,13 @@ def save_people(
     """
     groups = read_groups(admin)
     check_people(people, groups)
+    held = _accounts(admin, [person.username for person in people])
+    new = [person for person in people if person.username not in held]
+    known = [person for person in people if person.username in held]
+    ids = _create(admin, new, groups, temporary=temporary)
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = list(threads.map(lambda person: users.find_user(admin, person.username), people))
-        new = [person for person, user in zip(people, found, strict=True) if user is None]
-        ids = _create(admin, new, groups, temporary=temporary)
-        known = [(person, user) for person, user in zip(people, found, strict=True) if user is not None]
-        changes = list(threads.map(lambda pair: _change(admin, pair[0], pair[1], groups, tell), known))
-    ids |= {user["username"]: user["id"] for _, user in known}
+        changes = list(threads.map(lambda one: _change(admin, one, held[one.username], groups, tell), known))
+    ids |= {username: account.person.person for username, account in held.items()}
     return Saved(len(new), sum(changes), [_saved(person, ids[person.username]) for person in people])
 
 
@@ -139,15 +154,10 @@ def _create(
 
 
 def _change(
-    admin: KeycloakAdmin,
-    person: Person,
-    user: dict[str, Any],
-    groups: dict[str, Group],
-    tell: Tell | None,
+    admin: KeycloakAdmin, person: Person, account: Account, groups: dict[str, Group], tell: Tell | None
 ) -> bool:
     """Brings one existing person to the wanted state; whether anything had to be changed."""
-    identity = user["id"]
-    before = users.person_of(user, users.roles_of(admin, identity))
+    user, before, identity = account.user, account.person, account.person.person
     after = _saved(person, identity)
     # Membership in groups is compared with what Keycloak holds, since it may have been changed by hand there.
     member = {group["id"] for group in realm_call(admin, "get", f"users/{identity}/groups", max=1000)}
@@ -174,17 +184,22 @@ def change_roles(admin: KeycloakAdmin, identity: str, before: set[str], after: s
     """
     # Taken away first, so that nobody ever holds two.
     for role in before - after:
-        admin.delete_realm_roles_of_user(identity, [admin.get_realm_role(role)])
+        _role(admin, "delete", identity, role)
     for role in after - before:
-        admin.assign_realm_roles(identity, [admin.get_realm_role(role)])
+        _role(admin, "post", identity, role)
         # Looked at again, since Keycloak knows no "only if": of two at once each sees the other's, and takes its own back.
         if len(users.roles_of(admin, identity)) > 1:
-            admin.delete_realm_roles_of_user(identity, [admin.get_realm_role(role)])
+            _role(admin, "delete", identity, role)
             raise Conflict(
                 "ROLE_MEANWHILE",
                 "该账号刚刚被授予另一种管理角色，请刷新后再试。",
                 "Given another role meanwhile.",
             )
+
+
+def _role(admin: KeycloakAdmin, method: str, identity: str, role: str) -> None:
+    named = realm_call(admin, "get", f"roles/{role}")
+    realm_call(admin, method, f"users/{identity}/role-mappings/realm", data=json.dumps([named]))
 
 
 def _saved(person: Person, identity: str) -> Person:

@@ -1,9 +1,8 @@
-"""proto ↔ command, and the table of who may call what."""
+"""proto ↔ command for outgoing documents, and the table of who may call what; incoming ones: incoming_rpc."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 import grpc
@@ -11,21 +10,18 @@ from google.api import httpbody_pb2
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
-from chassis import context
 from chassis.errors import InvalidInput, invalid, not_found
-from chassis.identity_types import Principal
 from chassis.process import Parts
-from chassis.registry import micros, moment
-from chassis.search import Query
 from chassis.server import callers, request_of
 from services.documents import access, bodies, commands, incoming
+from services.documents.incoming_rpc import Deliveries
+from services.documents.lists import listing
 from services.documents.model.outgoing import Document
 from services.documents.printing import scan
 from services.documents.printing.errors import PrintingError
 from services.documents.registry import registry
 from services.documents.repository import Desk, desk
-from services.documents.views import delivery_view, document_view, elements_of, need_caller, progress_view
-from services.documents.wire import stamp
+from services.documents.views import caller, document_view, elements_of
 
 PERSON, REGISTRAR, LEADER = callers("person"), callers("registrar"), callers("leader")
 WHO = {
@@ -45,11 +41,6 @@ def add(parts: Parts, server: grpc.Server) -> None:
     own = desk(parts, registry(parts))
     stubs.add_DocumentServiceServicer_to_server(Documents(own), server)
     stubs.add_DeliveryServiceServicer_to_server(Deliveries(own), server)
-
-
-def caller() -> Principal:
-    """The verified caller of the current call."""
-    return need_caller(context.current().principal)
 
 
 class Documents(stubs.DocumentServiceServicer):
@@ -191,125 +182,3 @@ class Documents(stubs.DocumentServiceServicer):
         return self._view(
             command(self._desk, caller(), request_of(request), request.document, request.opinion)
         )
-
-
-class Deliveries(stubs.DeliveryServiceServicer):
-    """Incoming documents."""
-
-    def __init__(self, own: Desk) -> None:
-        self._desk = own
-
-    def GetDelivery(self, request: pb.GetDeliveryRequest, _: Any) -> pb.Delivery:
-        """One delivery; that the caller opened it is noted."""
-        return self._view(incoming.open_delivery(self._desk, caller(), request.delivery))
-
-    def ListDeliveries(self, request: pb.ListRequest, _: Any) -> pb.ListResponse:
-        """收文登记簿."""
-        return listing(self._desk, request, "incoming", "/documents/incoming/")
-
-    def SignFor(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """签收."""
-        return self._step(incoming.sign_for, request)
-
-    def Register(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """登记."""
-        return self._step(incoming.register, request)
-
-    def ReturnToSender(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """退回来文单位."""
-        return self._step(incoming.return_to_sender, request, request.opinion)
-
-    def PassOn(self, request: pb.PassOnRequest, _: Any) -> pb.Delivery:
-        """拟办分送."""
-        due = request.due_at.ToDatetime(UTC) if request.HasField("due_at") else None
-        return self._view(
-            incoming.pass_on(
-                self._desk, caller(), request_of(request), request.delivery, list(request.handlers),
-                list(request.readers), request.proposal, due,
-            )
-        )  # fmt: skip
-
-    def Handle(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """办理完毕."""
-        return self._step(incoming.handle, request, request.item, request.opinion)
-
-    def Forward(self, request: pb.ForwardRequest, _: Any) -> pb.Delivery:
-        """转办."""
-        return self._view(
-            incoming.forward(
-                self._desk,
-                caller(),
-                request_of(request),
-                request.delivery,
-                request.item,
-                request.to,
-                request.opinion,
-            )
-        )
-
-    def SendBack(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """退回文书."""
-        return self._step(incoming.send_back, request, request.item, request.opinion)
-
-    def MarkRead(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """阅知."""
-        return self._step(incoming.mark_read, request, request.opinion)
-
-    def Answer(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """答复."""
-        return self._step(incoming.answer, request, request.opinion)
-
-    def ConcludeDelivery(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Delivery:
-        """办结."""
-        return self._step(incoming.conclude_delivery, request, request.opinion)
-
-    def UrgeDelivery(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
-        """催办."""
-        return self._issuer(incoming.urge_delivery, request)
-
-    def Resend(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
-        """重新发送."""
-        return self._issuer(incoming.resend, request)
-
-    def AcceptReturn(self, request: pb.DeliveryStepRequest, _: Any) -> pb.Progress:
-        """同意退文."""
-        return self._issuer(incoming.accept_return, request)
-
-    def _view(self, delivery: Any) -> pb.Delivery:
-        return delivery_view(self._desk, delivery, caller())
-
-    def _step(self, command: Any, request: pb.DeliveryStepRequest, *given: str) -> pb.Delivery:
-        return self._view(command(self._desk, caller(), request_of(request), request.delivery, *given))
-
-    def _issuer(self, command: Any, request: pb.DeliveryStepRequest) -> pb.Progress:
-        delivery = command(self._desk, caller(), request_of(request), request.delivery, request.opinion)
-        return progress_view(delivery, caller())
-
-
-def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
-    """A page of a register, under the caller's rights."""
-    if not 0 <= request.page_size <= 100:
-        raise invalid(page_size="每页最多 100 条。")
-    principal = caller()
-    must: dict[str, list[str | int]] = {"book": [book]}
-    for field in ("state", "genre", "unit"):
-        if getattr(request, field):
-            must[field] = [getattr(request, field)]
-    if request.mine == "drafted":
-        must["owner"] = [principal.person]
-    page = own.registry.search(
-        Query(
-            words=request.words, must=must, size=request.page_size or 20, after=request.page_token, facets=["state"],
-            since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
-            until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
-        ),
-        principal,
-    )  # fmt: skip
-    answer = pb.ListResponse(
-        next_page_token=page.next, total=page.total, states=dict(page.facets.get("state", []))
-    )
-    for hit in page.hits:
-        row = dict(hit.stored["row"])
-        time = stamp(moment(row.pop("time")))
-        answer.rows.add(id=hit.id, link=link + hit.id, time=time, **row)
-    return answer

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from tongban.documents.v1 import documents_pb2 as pb
 
+from chassis import context
 from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents import access, commands
@@ -120,8 +121,9 @@ def items_view(matter: Matter) -> list[pb.WorkItem]:
     ]  # fmt: skip
 
 
-def need_caller(principal: Principal | None) -> Principal:
-    """The verified caller; the door has seen to it that there is one."""
+def caller() -> Principal:
+    """The verified caller of the current call; the door has seen to it that there is one."""
+    principal = context.current().principal
     if principal is None:
         raise forbidden()
     return principal

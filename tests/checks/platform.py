@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.api import annotations_pb2
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis import tls
@@ -78,9 +79,12 @@ class Doors:
 
 
 def reading(unit: str) -> Any:
-    """A method of the unit that reads without needing anything: what a valid token opens at once."""
-    wanted = {
-        "documents": "ListDocuments", "tasks": "GetTodoCount", "knowledge": "ListCategories", "meetings": "ListRooms",
-        "portal": "ListApps",
-    }  # fmt: skip
-    return next(method for method in tree.rpcs()[unit] if method.name == wanted[unit])
+    """A method of the unit that lists without needing anything: what a valid token of whom it is for opens at once."""
+    who = tree.who(unit)
+    methods = [method for method in tree.rpcs()[unit] if method.name.startswith(("List", "Search"))]
+    methods.sort(key=lambda method: "person" not in who[method.name])
+    return next(
+        method
+        for method in methods
+        if (path := method.GetOptions().Extensions[annotations_pb2.http].get) and "{" not in path
+    )

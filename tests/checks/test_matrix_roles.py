@@ -34,20 +34,3 @@ def test_a_kind_that_is_not_named_is_refused_and_one_that_is_gets_in(stack, peop
     print(
         f"check 19: {len(PEOPLE)} kinds of people x {cells // len(PEOPLE)} methods: {cells} cells, 100 % as the tables say"
     )
-
-
-def test_administrators_have_no_business_and_business_people_no_administration():
-    """# check 21: no method at all is open to a business post and to the security administrator or the auditor beyond looking."""
-    looking = {"ListApps", "GetApp", "LaunchApp", "ListUnits", "SearchPeople"}
-    business = {"person", "member", "registrar", "head", "leader"}
-    for unit in tree.built():
-        for method, allowed in tree.who(unit).items():
-            if allowed & {"security_administrator", "auditor"}:
-                assert method in looking, (unit, method)
-            if unit != "portal":
-                assert not allowed & {"system_administrator", "security_administrator", "auditor"}, (
-                    unit,
-                    method,
-                )
-            if "system_administrator" in allowed and allowed & business:
-                assert method in looking | {"TestConnector"}, (unit, method)

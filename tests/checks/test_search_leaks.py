@@ -8,7 +8,8 @@ import random
 import pytest
 
 from chassis.errors import InvalidInput, TongbanError
-from tests.checks.worlds import Documents, Knowledge, Tasks, as_, staff
+from tests.checks.world import as_, staff
+from tests.checks.worlds import Documents, Knowledge, Tasks
 
 QUESTIONS = 340  # to each of the three registers
 READERS = 10

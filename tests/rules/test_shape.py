@@ -14,7 +14,7 @@ LONG = {
     "services/documents/model/outgoing.py": "the same for the issuing side",
     "services/knowledge/model.py": "one aggregate and the rules of its description",
 }
-NEEDED = ("__main__.py", "commands.py", "repository.py", "registry.py", "rpc.py", "events.py")
+NEEDED = ("__main__.py", "commands.py", "repository.py", "registry.py", "rpc.py", "rights.py", "events.py")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""The two registers as lists: a question to the search index under the caller's rights."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from tongban.documents.v1 import documents_pb2 as pb
+
+from chassis.errors import invalid
+from chassis.registry import micros, moment
+from chassis.search import Query
+from services.documents.repository import Desk
+from services.documents.views import caller
+from services.documents.wire import stamp
+
+
+def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
+    """A page of a register, under the caller's rights."""
+    if not 0 <= request.page_size <= 100:
+        raise invalid(page_size="每页最多 100 条。")
+    principal = caller()
+    must: dict[str, list[str | int]] = {"book": [book]}
+    for field in ("state", "genre", "unit"):
+        if getattr(request, field):
+            must[field] = [getattr(request, field)]
+    if request.mine == "drafted":
+        must["owner"] = [principal.person]
+    page = own.registry.search(
+        Query(
+            words=request.words, must=must, size=request.page_size or 20, after=request.page_token, facets=["state"],
+            since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
+            until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
+        ),
+        principal,
+    )  # fmt: skip
+    answer = pb.ListResponse(
+        next_page_token=page.next, total=page.total, states=dict(page.facets.get("state", []))
+    )
+    for hit in page.hits:
+        row = dict(hit.stored["row"])
+        time = stamp(moment(row.pop("time")))
+        answer.rows.add(id=hit.id, link=link + hit.id, time=time, **row)
+    return answer
