@@ -8,7 +8,7 @@ TESTS ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore trace bench test test-unit lint clean
+.PHONY: help install gen run demo import backup restore state trace bench test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ backup: gen ## Back the running platform up into one encrypted archive (TO=folde
 
 restore: gen ## Restore an archive into an empty folder (ARCHIVE=file VAR=folder)
 	@$(LOCAL).tool python -m deploy.backup restore --from "$(ARCHIVE)" --var "$(VAR)"
+
+state: gen ## Say what is not well on the running platform; the same as its page, for when that cannot be reached
+	@$(LOCAL).tool --running --service portal python -m portal state
 
 trace: ## Print what every process said about one request, in order of time (ID=number on the error page)
 	@$(PYTHON) -m deploy.observability.trace "$(ID)"

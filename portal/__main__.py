@@ -1,4 +1,4 @@
-"""python -m portal setup | serve | work"""
+"""python -m portal setup | serve | work | state"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.directory.keeping import keep
 from portal.directory.watching import watch
 from portal.parts import PortalParts
 from portal.setup.demo_apps import enter_demo_apps
-from portal.system import figures
+from portal.system import figures, telling
 
 
 def _setup(parts: Parts, _arguments: list[str]) -> int:
@@ -38,7 +38,7 @@ SERVICE = Service(
     add=rpc.add,
     repositories=_repositories,
     background=_background,
-    commands={"setup": _setup},
+    commands={"setup": _setup, "state": telling.tell},
 )
 
 if __name__ == "__main__":

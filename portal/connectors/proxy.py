@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from chassis import log
+from chassis import context, log, metrics, telemetry
 from chassis.errors import Forbidden, NotFound, TongbanError, TooMuch, Unavailable, not_found
 from chassis.identity_types import Principal
 from portal.connectors import headers, http
@@ -53,6 +54,21 @@ class Proxy:
         self._public = public_url
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """Serve one request; it is counted and belongs to a trace like any page's."""
+        began = time.monotonic()
+
+        def counted(status: str, *rest: Any) -> Any:
+            seconds = time.monotonic() - began
+            metrics.PAGES.done(seconds, PREFIX, status[:3])
+            _log.info("page", route=PREFIX, status=status[:3], ms=round(seconds * 1000, 1))
+            return start(status, *rest)
+
+        trace = telemetry.received(environ.get("HTTP_TRACEPARENT", "")) or telemetry.fresh()
+        request_id = environ.get("HTTP_X_REQUEST_ID", "")
+        with context.serving(context.Call(request_id=request_id, method="portal proxy", traceparent=trace)):
+            return self._answer(environ, counted)
+
+    def _answer(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         try:
             app, principal, path = self._admit(environ)
             return self._pass(environ, start, app, principal, path)

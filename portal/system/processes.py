@@ -78,8 +78,19 @@ def _process(
         since = datetime.fromisoformat(said["since"])
     return Process(
         unit, labels.get("__title", unit), process, figures, said.get("state", ""), since,
-        said.get("restarts", 0), said.get("reason", ""),
+        said.get("restarts", 0), _words(said.get("reason", "")),
     )  # fmt: skip
+
+
+def _words(reason: str) -> str:
+    """The reason of a restart; of a whole log line what happened and why, without its time and names."""
+    status, _, said = reason.partition(": ")
+    try:
+        facts = json.loads(said)
+        words = [str(facts[name]) for name in ("event", "problem", "exception") if facts.get(name)]
+    except (ValueError, TypeError, AttributeError):
+        return reason
+    return f"{status}: {' '.join(words)}"
 
 
 def _read(path: Path) -> Any:

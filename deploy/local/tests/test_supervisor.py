@@ -1,9 +1,11 @@
 """The supervisor with small shell scripts for processes."""
 
+import json
 import os
 import subprocess
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -100,6 +102,35 @@ def test_a_killed_process_comes_back_by_itself(tmp_path, supervise):
     running.end("app", hold=False, kill=True)
     assert running.keepers["app"].ready.wait(10)
     assert running.pids()["app"] != before
+
+
+def test_the_report_tells_of_every_process_what_it_does(tmp_path, supervise):
+    script = "if [ -e once ]; then touch {mark}; exec sleep 60; fi; touch once; echo 'ValueError: no'; exit 7"
+    running = supervise(
+        _spec(tmp_path, "app", script),
+        _spec(tmp_path, "setup", "exit 0", once=True),
+        _spec(tmp_path, "never", "sleep 60"),
+        _spec(tmp_path, "after", SERVE, ("never",)),
+    )
+    assert running.keepers["app"].ready.wait(10)
+    assert running.keepers["setup"].ready.wait(10)
+    told = running.report()
+    assert {name: one["state"] for name, one in told.items() if name != "setup"} == {
+        "app": "ready", "never": "starting", "after": "waiting",
+    }  # fmt: skip
+    app = told["app"]
+    assert (app["restarts"], app["reason"], app["pid"]) == (
+        1,
+        "status 7: ValueError: no",
+        running.pids()["app"],
+    )
+    assert datetime.now(UTC) - datetime.fromisoformat(app["since"]) < timedelta(seconds=20)
+    assert told["after"]["pid"] is None
+    running.end("app", hold=True, kill=True)
+    assert running.report()["app"]["state"] == "held"
+    state.write_report(tmp_path, running.report())
+    assert json.loads((tmp_path / state.REPORT).read_text())["app"]["restarts"] == 1
+    assert (tmp_path / state.REPORT).stat().st_mode & 0o077 == 0
 
 
 def test_a_held_process_stays_down_until_restarted(tmp_path, supervise):

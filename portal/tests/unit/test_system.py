@@ -140,11 +140,12 @@ def test_a_silent_process_is_told_with_what_the_supervisor_knows(tmp_path, monke
         "pid": None,
         "since": NOW.isoformat(),
         "restarts": 2,
-        "reason": "status 1: no",
+        "reason": 'status 0: {"event": "stopped", "level": "info"}',
     }
     (tmp_path / "processes.json").write_text(json.dumps({"papers-work": said}))
     (found,) = processes.ask_all(tmp_path)
     assert (found.figures, found.state, found.restarts, found.since) == (None, "pausing", 2, NOW)
+    assert found.reason == "status 0: stopped"
     assert "即将自动重启" in judging.process(found).sentence
 
 
