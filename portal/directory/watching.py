@@ -28,7 +28,6 @@ BACK = 600.0  # seconds before its start that are looked through: longer than an
 _PAGE = 100
 _OVERLAP = 5000  # milliseconds: an event may become visible a little after its time
 _KINDS = ["USER", "USER_SESSION", "REALM_ROLE_MAPPING", "GROUP_MEMBERSHIP"]
-_MISUSE = ("refresh token reuse", "code already used")
 _log = log.get(__name__)
 
 
@@ -57,11 +56,16 @@ def weigh(administration: list[dict[str, Any]], events: list[dict[str, Any]], ow
         elif operation in ("UPDATE", "DELETE") or more == "reset-password":
             found.people[name] = max(found.people.get(name, 0), event["time"])
     for event in events:
-        reason = event.get("details", {}).get("reason", "").lower()
-        misused = event["type"].endswith("_ERROR") and any(word in reason for word in _MISUSE)
-        if event.get("sessionId") and (event["type"] == "LOGOUT" or misused):
+        if event.get("sessionId") and (event["type"] == "LOGOUT" or _misused(event)):
             found.logins.add(event["sessionId"])
     return found
+
+
+def _misused(event: dict[str, Any]) -> bool:
+    """Whether somebody came with a refresh token or a code that had been used before."""
+    if event["type"] == "REFRESH_TOKEN_ERROR":
+        return "token reuse exceeded" in event.get("details", {}).get("reason", "")
+    return event["type"] == "CODE_TO_TOKEN_ERROR" and event.get("error") == "invalid_code"
 
 
 async def watch(parts: Parts) -> None:

@@ -19,8 +19,9 @@ def administration(operation, path, by="somebody", at=5):
     }
 
 
-def event(kind, reason="", session="s1"):
-    return {"type": kind, "sessionId": session, "details": {"reason": reason}, "time": 5, "id": kind}
+def event(kind, reason="", session="s1", error=""):
+    said = {"type": kind, "sessionId": session, "details": {"reason": reason}, "error": error}
+    return {**said, "time": 5, "id": kind}
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,13 @@ def test_what_an_administrator_did(made, found):
         (event("LOGOUT"), {"s1"}),
         (event("REFRESH_TOKEN_ERROR", "Maximum allowed refresh token reuse exceeded"), {"s1"}),
         (event("REFRESH_TOKEN_ERROR", "Token is not active"), set()),
+        (event("CODE_TO_TOKEN_ERROR", error="invalid_code"), {"s1"}),
+        (event("CODE_TO_TOKEN_ERROR", error="invalid_redirect_uri"), set()),
         (event("LOGOUT", session=None), set()),
     ],
 )
 def test_what_happened_at_the_sign_in(made, logins):
-    """# check 10"""
+    """# check 10, 15"""
     assert weigh([], [made], OWN) == Findings(logins=logins)
 
 
