@@ -180,7 +180,7 @@ def fetches(stack, since):
 
 
 def test_a_new_key_is_taken_up_while_people_work(stack, everywhere, admin):
-    """# check 65: published first and used later, as docs/operations.md tells; a flood of unknown keys goes on all the time."""
+    """# check 65: published first and used later, as docs/operations.md tells, with a flood of unknown keys."""
     settings, began = settings_of(stack), time.time()
     endpoint, client = (
         f"{settings.realm_url}/protocol/openid-connect/token",
@@ -219,10 +219,15 @@ def test_a_new_key_is_taken_up_while_people_work(stack, everywhere, admin):
             code = everywhere.doors.ask(unit, method, [("authorization", f"Bearer {token}")])
             refused += code.name == "UNAUTHENTICATED"
 
-    # Whoever fetched before the key was published may not fetch again for half a minute; the flood makes all of them fetch.
+    # Whoever fetched just before the key was published may not fetch again for half a minute.
     published = time.time()
     while time.time() < published + REFETCH + 2:
-        strange()
+        if FULL:
+            strange()
+        elif not fetches(stack, published - REFETCH - 2):
+            break
+        else:
+            time.sleep(0.5)
     realm_call(
         admin,
         "put",
@@ -234,7 +239,9 @@ def test_a_new_key_is_taken_up_while_people_work(stack, everywhere, admin):
     new_kid = parts(tokens[-1])[0]["kid"]
     assert new_kid != parts(old)[0]["kid"]
     valid = [door for token in [*tokens, old] for door in everywhere.ask(token).items()]
-    strange()
+    flooding = time.time()
+    while time.time() < flooding + 3:
+        strange()
     for one in leftovers:
         realm_call(admin, "delete", f"components/{one['id']}")
     assert not [door for door, opens in valid if not opens]
