@@ -80,7 +80,7 @@ async def watch(parts: Parts) -> None:
                 person_entry(one) for one in found.gone
             ]:
                 await (await bus.bucket(ENDED)).put(*entry)
-            watcher.done()
+            await asyncio.to_thread(watcher.done)
         except (TongbanError, KeycloakError, NatsError, TimeoutError, OSError) as problem:
             if not troubled:
                 _log.warning("changes at Keycloak not heard", problem=str(problem) or type(problem).__name__)
@@ -99,15 +99,16 @@ class Watcher:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._since = self._next = int((time.time() - BACK) * 1000)
-        self._seen: set[str] = set()
-        self._new: set[str] = set()
+        self._seen: dict[str, int] = {}  # id → time, of the events within the overlap
+        self._new: dict[str, int] = {}
+        self._logins: set[str] = set()
         self._admin: KeycloakAdmin | None = None
         self._own = ""
 
     def look(self) -> Findings:
-        """What happened since; the sessions of the people concerned are over at Keycloak then.
+        """What happened since. Until `done` says that everybody was told of it, the same is found again.
 
-        Raises Unavailable, KeycloakError. Until `done` says that it was seen to, the same is found again.
+        Raises Unavailable, KeycloakError.
         """
         if self._admin is None:
             self._admin = portal_admin(self._parts.settings)
@@ -119,19 +120,25 @@ class Watcher:
         for person, at in found.people.items():
             if person not in found.gone:
                 found.logins |= self._sessions_before(person, at)
-        for event in events:
-            if event["type"] != "LOGOUT" and event.get("sessionId") in found.logins:
-                self._end(event["sessionId"])
         fresh = [*administration, *events]
-        self._new = {event["id"] for event in fresh}
-        self._next = max([self._since, *(event["time"] for event in fresh)])
+        self._new = {event["id"]: event["time"] for event in fresh}
+        self._next = max([self._since, *self._new.values()])
+        over = {event["resourcePath"].removeprefix("sessions/") for event in administration}
+        over |= {event.get("sessionId") for event in events if event["type"] == "LOGOUT"}
+        self._logins = found.logins - over
         return found
 
     def done(self) -> None:
-        """What `look` found last is seen to."""
-        # What lies before the overlap is not asked for again, so it need not be remembered.
-        self._seen = self._new | (self._seen if self._next - self._since < _OVERLAP else set())
+        """Everybody was told of what `look` found last: now these logins end at Keycloak too.
+
+        Not before: a session that is over there is no longer found by its person.
+        """
+        for login in self._logins:
+            self._end(login)
         self._since = self._next
+        # What lies before the overlap is not asked for again, so it need not be remembered.
+        known = self._seen | self._new
+        self._seen = {event: at for event, at in known.items() if at >= self._since - _OVERLAP}
 
     def _read(self, path: str, **which: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -150,12 +157,16 @@ class Watcher:
                 return [event for event in found if event["id"] not in self._seen]
 
     def _sessions_before(self, person: str, at: int) -> set[str]:
-        """Ends the person's sessions that are older than the change; a later one has the new rights already."""
-        sessions = realm_call(self._admin, "get", f"users/{person}/sessions")
-        old = {session["id"] for session in sessions if session["start"] <= at}
-        for session in old:
-            self._end(session)
-        return old
+        """The person's sessions that are older than the change; a later one has the new rights already."""
+        try:
+            sessions = realm_call(self._admin, "get", f"users/{person}/sessions")
+        except TongbanError as problem:
+            if problem.reason != "IDENTITY_REFUSED":
+                raise
+            # The person is gone meanwhile, say; one such event must not keep all later ones from being seen to.
+            _log.warning("sessions not looked at", person=person, problem=str(problem)[:100])
+            return set()
+        return {session["id"] for session in sessions if session["start"] <= at}
 
     def _end(self, session: str) -> None:
         try:
