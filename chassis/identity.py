@@ -128,6 +128,7 @@ class Verifier:
             return
         self._keys = {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
         self._again = time.monotonic() + REFETCH
+        _log.info("keys fetched", keys=len(self._keys))
 
 
 def principal_of(claims: dict[str, Any]) -> Principal:

@@ -65,6 +65,9 @@ class Outside:
             if self._parts is None:
                 self._parts = Parts(settings())
                 filled = self._parts.directory.ready
-                self._verifier = self._verifier or self._parts.verifier
+                if self._verifier is None:
+                    self._verifier = self._parts.verifier
+                    # Else the first page after a restart would be put off, see chassis.ended.
+                    self._parts.ended.ready.wait(FILL_SECONDS)
                 self._directory = self._directory or self._parts.directory
                 filled.wait(FILL_SECONDS)

@@ -28,7 +28,6 @@ BACK = 600.0  # seconds before its start that are looked through: longer than an
 _PAGE = 100
 _OVERLAP = 5000  # milliseconds: an event may become visible a little after its time
 _KINDS = ["USER", "USER_SESSION", "REALM_ROLE_MAPPING", "GROUP_MEMBERSHIP"]
-_MISUSE = ("refresh token reuse", "code already used")
 _log = log.get(__name__)
 
 
@@ -57,11 +56,16 @@ def weigh(administration: list[dict[str, Any]], events: list[dict[str, Any]], ow
         elif operation in ("UPDATE", "DELETE") or more == "reset-password":
             found.people[name] = max(found.people.get(name, 0), event["time"])
     for event in events:
-        reason = event.get("details", {}).get("reason", "").lower()
-        misused = event["type"].endswith("_ERROR") and any(word in reason for word in _MISUSE)
-        if event.get("sessionId") and (event["type"] == "LOGOUT" or misused):
+        if event.get("sessionId") and (event["type"] == "LOGOUT" or _misused(event)):
             found.logins.add(event["sessionId"])
     return found
+
+
+def _misused(event: dict[str, Any]) -> bool:
+    """Whether somebody came with a refresh token or a code that had been used before."""
+    if event["type"] == "REFRESH_TOKEN_ERROR":
+        return "token reuse exceeded" in event.get("details", {}).get("reason", "")
+    return event["type"] == "CODE_TO_TOKEN_ERROR" and event.get("error") == "invalid_code"
 
 
 async def watch(parts: Parts) -> None:
@@ -76,7 +80,7 @@ async def watch(parts: Parts) -> None:
                 person_entry(one) for one in found.gone
             ]:
                 await (await bus.bucket(ENDED)).put(*entry)
-            watcher.done()
+            await asyncio.to_thread(watcher.done)
         except (TongbanError, KeycloakError, NatsError, TimeoutError, OSError) as problem:
             if not troubled:
                 _log.warning("changes at Keycloak not heard", problem=str(problem) or type(problem).__name__)
@@ -95,15 +99,16 @@ class Watcher:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._since = self._next = int((time.time() - BACK) * 1000)
-        self._seen: set[str] = set()
-        self._new: set[str] = set()
+        self._seen: dict[str, int] = {}  # id → time, of the events within the overlap
+        self._new: dict[str, int] = {}
+        self._logins: set[str] = set()
         self._admin: KeycloakAdmin | None = None
         self._own = ""
 
     def look(self) -> Findings:
-        """What happened since; the sessions of the people concerned are over at Keycloak then.
+        """What happened since. Until `done` says that everybody was told of it, the same is found again.
 
-        Raises Unavailable, KeycloakError. Until `done` says that it was seen to, the same is found again.
+        Raises Unavailable, KeycloakError.
         """
         if self._admin is None:
             self._admin = portal_admin(self._parts.settings)
@@ -115,19 +120,25 @@ class Watcher:
         for person, at in found.people.items():
             if person not in found.gone:
                 found.logins |= self._sessions_before(person, at)
-        for event in events:
-            if event["type"] != "LOGOUT" and event.get("sessionId") in found.logins:
-                self._end(event["sessionId"])
         fresh = [*administration, *events]
-        self._new = {event["id"] for event in fresh}
-        self._next = max([self._since, *(event["time"] for event in fresh)])
+        self._new = {event["id"]: event["time"] for event in fresh}
+        self._next = max([self._since, *self._new.values()])
+        over = {event["resourcePath"].removeprefix("sessions/") for event in administration}
+        over |= {event.get("sessionId") for event in events if event["type"] == "LOGOUT"}
+        self._logins = found.logins - over
         return found
 
     def done(self) -> None:
-        """What `look` found last is seen to."""
-        # What lies before the overlap is not asked for again, so it need not be remembered.
-        self._seen = self._new | (self._seen if self._next - self._since < _OVERLAP else set())
+        """Everybody was told of what `look` found last: now these logins end at Keycloak too.
+
+        Not before: a session that is over there is no longer found by its person.
+        """
+        for login in self._logins:
+            self._end(login)
         self._since = self._next
+        # What lies before the overlap is not asked for again, so it need not be remembered.
+        known = self._seen | self._new
+        self._seen = {event: at for event, at in known.items() if at >= self._since - _OVERLAP}
 
     def _read(self, path: str, **which: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -146,12 +157,16 @@ class Watcher:
                 return [event for event in found if event["id"] not in self._seen]
 
     def _sessions_before(self, person: str, at: int) -> set[str]:
-        """Ends the person's sessions that are older than the change; a later one has the new rights already."""
-        sessions = realm_call(self._admin, "get", f"users/{person}/sessions")
-        old = {session["id"] for session in sessions if session["start"] <= at}
-        for session in old:
-            self._end(session)
-        return old
+        """The person's sessions that are older than the change; a later one has the new rights already."""
+        try:
+            sessions = realm_call(self._admin, "get", f"users/{person}/sessions")
+        except TongbanError as problem:
+            if problem.reason != "IDENTITY_REFUSED":
+                raise
+            # The person is gone meanwhile, say; one such event must not keep all later ones from being seen to.
+            _log.warning("sessions not looked at", person=person, problem=str(problem)[:100])
+            return set()
+        return {session["id"] for session in sessions if session["start"] <= at}
 
     def _end(self, session: str) -> None:
         try:

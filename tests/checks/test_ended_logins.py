@@ -166,12 +166,15 @@ def test_a_change_through_the_portal_is_felt_everywhere(stack, everywhere, enter
     found = edge.get("/api/v1/portal/people", headers=bearer, params={"words": username}).json()["people"]
     person = next(one for one in found if one["username"] == username)
     results = {}
-    for what, change in (("disabled", {"disabled": True}), ("post removed", {"posts": []})):
-        browser = enter(username)
-        token = everywhere.token_of(browser)
-        save(edge, bearer, {**person, **change})
-        results[what] = everywhere.until_dead(token)
-        assert gone(browser)
+    try:
+        for what, change in (("disabled", {"disabled": True}), ("post removed", {"posts": []})):
+            browser = enter(username)
+            token = everywhere.token_of(browser)
+            save(edge, bearer, {**person, **change})
+            results[what] = everywhere.until_dead(token)
+            within(BOUND, lambda browser=browser: gone(browser))
+            save(edge, bearer, person)
+    finally:
         save(edge, bearer, person)
     edge.close()
     print(

@@ -139,7 +139,7 @@ def test_renewal_happens_ahead_in_the_background(parts):
     assert parts.sessions.find(cookie).refresh == "r2"
 
 
-def test_hundred_requests_renew_once(parts, tmp_path):
+def test_hundred_requests_renew_once(parts, tmp_path):  # check 10
     cookie = fakes.logged_in(parts)
     expire(parts, cookie, -5)
     parts.oidc.pause = 0.3
