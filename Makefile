@@ -7,7 +7,7 @@ SIZE ?= small
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore test test-unit lint clean
+.PHONY: help install gen run demo import backup restore test test-unit lint fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: ## Run everything: lint, unit, integration and browser tests (TESTS=path t
 	@$(LOCAL).install --tests
 	@$(MAKE) --no-print-directory lint
 	@$(LOCAL).tool pytest $(TESTS)
+
+fuzz: gen ## Send random requests to the whole API of a running platform as every role (MINUTES=10)
+	@PYTHONPATH=. $(LOCAL).tool --running python -m tests.checks.fuzzing --minutes $(or $(MINUTES),10)
 
 clean: ## Remove this clone's var/ and build/ (refuses while something runs)
 	@$(LOCAL).clean

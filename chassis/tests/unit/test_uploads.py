@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def open_files():
     sizes = []
     for link in Path("/proc/self/fd").iterdir():
         try:
-            if "(deleted)" in os.readlink(link):
+            if "(deleted)" in str(link.readlink()):
                 sizes.append(link.stat().st_size)
         except FileNotFoundError:
             continue
