@@ -80,7 +80,9 @@ def places(drafter, draft):
         )
         if said.status_code in (302, 303):
             shown = drafter.get(said.headers["location"])
-            found += sorted(set(re.findall(r"/knowledge/items/[^\"'? ]+/files/[0-9a-f]{64}", shown.text)))
+            found += sorted(
+                set(re.findall(r"/knowledge/items/[^\"'? ]+/files/[0-9a-f]{64}/[^\"'? ]+", shown.text))
+            )
             found.append(said.headers["location"].partition("?")[0])
     assert any("/knowledge/items/" in one and "/files/" in one for one in found)
     return found

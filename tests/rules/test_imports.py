@@ -51,6 +51,7 @@ PAGES_KNOW = (
     "chassis.web",
     "chassis.client",
     "chassis.errors",
+    "chassis.filenames",
     "chassis.identity_types",
     "chassis.clock",
     "chassis.context",
