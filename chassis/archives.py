@@ -55,7 +55,9 @@ def _check(file: BinaryIO, depth: int, left: list[int]) -> list[zipfile.ZipInfo]
             for entry in entries:
                 if _holds_archive(archive, entry):
                     _check_inner(archive, entry, depth, left)
-    # RuntimeError: encrypted; NotImplementedError: a compression that no office program uses.
+    except Refused:
+        raise
+    # RuntimeError: encrypted; NotImplementedError: a compression that no office program uses; ValueError: places before the file.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -63,7 +65,7 @@ def _check(file: BinaryIO, depth: int, left: list[int]) -> list[zipfile.ZipInfo]
         OSError,
         RuntimeError,
         struct.error,
-        UnicodeError,
+        ValueError,
     ) as problem:
         raise damaged() from problem
     return entries

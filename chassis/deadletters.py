@@ -46,6 +46,9 @@ class DeadLetters:
         Every consumer of its subject sees it again, which is harmless: handlers are idempotent by event id.
         Raises NotFound.
         """
+        if not 0 < sequence < 1 << 63:
+            # The stream counts from one, and answers such a number as if it were away.
+            raise not_found("死信")
         self._bus.run(self._replay(sequence), 10)
 
     async def _listing(self, limit: int) -> list[DeadLetter]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
+from werkzeug.http import parse_options_header
 
 from chassis import context
 from chassis.errors import Conflict, NotFound, NotSignedIn, TongbanError, TooMuch
@@ -216,9 +218,8 @@ def _download(bodies: Iterator[object]) -> Response:
 
 def _kind_and_name(content_type: str) -> tuple[str, str]:
     """`application/pdf; name="通知.pdf"` → the media type and the file's name."""
-    kind, _, rest = content_type.partition(";")
+    kind, options = parse_options_header(content_type)
     kind = strict_json.clean(kind.strip())
-    key, _, name = rest.strip().partition("=")
-    if "\r" in kind or "\n" in kind or "/" not in kind:
+    if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind, re.IGNORECASE):
         kind = "application/octet-stream"
-    return kind, name.strip().strip('"') if key.strip().lower() == "name" else ""
+    return kind, options.get("name", "").strip()

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import grpc
-from flask import Response, g
+from flask import Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from chassis.errors import Conflict, Internal, TongbanError
@@ -109,13 +109,27 @@ def internal(request_id: str) -> Internal:
     )
 
 
+_PLAIN = {
+    404: ("NO_SUCH_PATH", "没有这个接口，请检查地址。", "There is no such path."),
+    405: ("METHOD_NOT_ALLOWED", "此地址不支持该方法。", "This path does not know the method."),
+    413: ("TOO_LARGE", "请求体超过大小限制。", "The body is too large."),
+}
+
+
 def plain_problem(error: HTTPException) -> Response:
     """A refusal of the HTTP layer itself, in the same form."""
     status = error.code or 500
+    reason, zh, en = _PLAIN.get(
+        status,
+        ("BAD_REQUEST", "请求无法识别，请检查地址、请求头和请求体。", "The request could not be understood."),
+    )
+    english = wants_english(request.headers.get("Accept-Language", ""))
     body = {
-        "type": "about:blank",
-        "title": TITLES.get(status, TITLES[500])[0],
+        "type": f"urn:tongban:problem:{reason}",
+        "title": TITLES.get(status, TITLES[500])[english],
         "status": status,
+        "detail": en if english else zh,
+        "reason": reason,
         "request_id": g.get("request_id", ""),
     }
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")

@@ -13,6 +13,9 @@ timeout = 60
 graceful_timeout = 10
 # Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.
 keepalive = 75
+# As much as the edge lets through in one line of a request's head, so that it is the edge that refuses more.
+limit_request_line = 8190
+limit_request_field_size = 8190
 # The edge sets X-Forwarded-Proto; nobody else can connect.
 forwarded_allow_ips = "127.0.0.1"
 proc_name = f"tongban-{os.environ['TONGBAN_SERVICE']}"

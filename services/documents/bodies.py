@@ -9,8 +9,10 @@ from itertools import groupby
 
 from services.documents.printing.body import Reading, read_markdown, read_text
 from services.documents.printing.errors import UnreadableTextError
-from services.documents.printing.sheet import Block, Heading, PageBreak, Paragraph, Table
+from services.documents.printing.sheet import MAX_CHARACTERS, Block, Heading, PageBreak, Paragraph, Table
 from services.documents.printing.word import read_docx
+
+LONGEST_CHARACTER = 4  # bytes, in both encodings
 
 
 def text_of_file(name: str, content: bytes) -> Reading:
@@ -25,6 +27,10 @@ def text_of_file(name: str, content: bytes) -> Reading:
         raise UnreadableTextError(
             "BODY_KIND", "正文只能取自 .docx、.md 或 .txt 文件。", "Only .docx, .md and .txt can be read."
         )
+    if len(content) > MAX_CHARACTERS * LONGEST_CHARACTER:
+        raise UnreadableTextError(
+            "TEXT_TOO_LONG", f"文稿超过{MAX_CHARACTERS}字。", f"The text exceeds {MAX_CHARACTERS} characters."
+        )
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = content.decode(encoding)
@@ -32,7 +38,7 @@ def text_of_file(name: str, content: bytes) -> Reading:
             continue
         return read_text(text) if ending == "txt" else read_markdown(text)
     raise UnreadableTextError(
-        "BODY_ENCODING", "文件不是 UTF-8 或 GB18030 编码的文本。", "The text is neither UTF-8 nor GB18030."
+        "BODY_ENCODING", "文件的文字编码无法识别，请用记事本另存为 UTF-8 编码后再试。", "The text is neither UTF-8 nor GB18030."
     )
 
 

@@ -69,7 +69,7 @@ def test_a_poisoned_event_stands_aside_and_can_be_replayed(stack, people, strang
     )
 
     # A file that the document service does not have yet; an obligation of nobody, which will never be right.
-    missing = uuid.uuid4().bytes * 1000
+    missing = uuid.uuid4().hex.encode() * 500
     file = document_pb2.ArchivedFile(
         name="迟到.bin", digest=hashlib.sha256(missing).hexdigest(), size=len(missing)
     )

@@ -41,6 +41,16 @@ class Wire:
                 found += part
         return found
 
+    def answered(self) -> bytes:
+        """What has come already, without waiting."""
+        self.socket.setblocking(False)
+        try:
+            return self.socket.recv(65536)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return b""
+        finally:
+            self.socket.settimeout(20)
+
     def close(self) -> None:
         self.socket.close()
 

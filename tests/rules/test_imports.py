@@ -52,6 +52,7 @@ PAGES_KNOW = (
     "chassis.web",
     "chassis.client",
     "chassis.errors",
+    "chassis.filenames",
     "chassis.identity_types",
     "chassis.clock",
     "chassis.units",

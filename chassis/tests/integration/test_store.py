@@ -348,12 +348,13 @@ def test_files_come_back_piece_by_piece(files, pieces):
     for size in (0, 1, 999, 1000, 1001, 20_000):
         data = numbers.randbytes(size)
         cuts = sorted(numbers.randrange(size + 1) for _ in range(5))
-        stored = files.put(data[start:end] for start, end in zip([0, *cuts], [*cuts, size], strict=True))
+        parts = [data[start:end] for start, end in zip([0, *cuts], [*cuts, size], strict=True)]
+        stored = files.put(parts, own=True)
         assert (stored.digest, stored.size) == (hashlib.sha256(data).hexdigest(), size)
         assert files.content(stored.digest) == data
         assert all(len(piece) <= 1000 for piece in files.read(stored.digest))
     before = pieces()
-    assert files.put([data]).digest == stored.digest
+    assert files.put([data], own=True).digest == stored.digest
     assert pieces() == before, "the same content is stored once"
     with pytest.raises(NotFound):
         files.content("0" * 64)
@@ -408,7 +409,7 @@ def test_a_database_that_fails_midway_leaves_no_pieces(files, pieces, monkeypatc
 def test_many_put_the_same_file_at_once(files, pieces):
     data = random.Random(2).randbytes(5000)
     with ThreadPoolExecutor(6) as pool:
-        digests = set(pool.map(lambda _: files.put([data]).digest, range(12)))
+        digests = set(pool.map(lambda _: files.put([data], own=True).digest, range(12)))
     assert len(digests) == 1
     assert pieces() == 5
     assert files.content(digests.pop()) == data

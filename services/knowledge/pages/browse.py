@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 
+from chassis import filenames
 from chassis.errors import TongbanError
 from chassis.web import names, paged
 from services.knowledge.pages import rendering
@@ -98,7 +99,9 @@ def download(item: str, digest: str, name: str) -> ResponseReturnValue:
     viewed = request.args.get("view") == "1" and first.content_type == "application/pdf"
     response = Response(_bytes(first, pieces), content_type=first.content_type)
     how = "inline" if viewed else "attachment"
-    response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{quote(name, safe='')}"
+    response.headers["Content-Disposition"] = (
+        f"{how}; filename*=UTF-8''{quote(filenames.bare(name) or 'file', safe='')}"
+    )
     response.headers["Content-Security-Policy"] = _PDF_POLICY if viewed else "default-src 'none'; sandbox"
     return response
 

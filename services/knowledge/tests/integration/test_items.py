@@ -51,7 +51,8 @@ def test_an_uploaded_text_is_found_by_its_readers_only(knowledge, upload, search
 
 
 def test_files_come_back_byte_by_byte_with_a_type_that_their_content_proves(upload, file_bytes):
-    data = bytes(range(256)) * 5000
+    # A picture by its content, whatever its name says.
+    data = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 5000
     made = upload(
         "wenshu",
         {"说明.txt": "说明文字".encode(), "../../坏<名>.html": b"<script>1</script>", "图.pdf": data},
