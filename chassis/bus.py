@@ -23,7 +23,8 @@ from nats.js.errors import APIError, BadRequestError, BucketNotFoundError, NotFo
 
 from chassis import log
 from chassis.errors import Unavailable
-from chassis.settings import Settings, number
+from chassis.settings import Settings, number, text
+from chassis.strict import lax
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
 _DUPLICATES = (
@@ -97,6 +98,10 @@ class Bus:
         await self._streams()
 
     async def _streams(self) -> None:
+        # Nothing is begun on a broker that might forget what it has acknowledged.
+        while brokers := await asyncio.to_thread(lax, text("NATS_MONITOR")):
+            _log.error("broker refused: it needs sync_interval: always", brokers=brokers)
+            await asyncio.sleep(2)
         for config in stream_configs():
             while True:
                 try:

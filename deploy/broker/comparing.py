@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nats
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NoAnswer
 from nats.js import JetStreamContext
@@ -24,6 +23,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 BATCH = 500  # messages asked for at once
 SECONDS = 5.0  # without a message, and the broker cannot read any further
 TRIES = 60  # consumers made until one of them lives on the broker that is wanted
+PAUSE = 0.1  # seconds before what was refused for the moment is asked again
 SETTLING = 2.0  # seconds; a copy that is only a little behind has it after that
 
 
@@ -74,12 +74,12 @@ async def compare(urls: list[str]) -> list[Comparison]:
     try:
         js = client.jetstream(timeout=5)
         streams = [info for info in await js.streams_info() if (info.config.num_replicas or 1) > 1]
-        return [await _stream(client, js, info) for info in streams]
+        return [await _stream(js, info) for info in streams]
     finally:
         await client.close()
 
 
-async def _stream(client: Client, js: JetStreamContext, info: StreamInfo) -> Comparison:
+async def _stream(js: JetStreamContext, info: StreamInfo) -> Comparison:
     name, last = str(info.config.name), info.state.last_seq
     wanted = (
         [str(info.cluster.leader), *(str(one.name) for one in info.cluster.replicas or ())]
@@ -88,7 +88,7 @@ async def _stream(client: Client, js: JetStreamContext, info: StreamInfo) -> Com
     )
     copies, silent = {}, []
     for broker in wanted:
-        copy = await _copy(client, js, name, broker, last)
+        copy = await _copy(js, name, broker, last)
         if copy is None:
             silent.append(broker)
         else:
@@ -98,7 +98,7 @@ async def _stream(client: Client, js: JetStreamContext, info: StreamInfo) -> Com
         # A copy may be a moment behind, or a message have been deleted between two reads: what differs is read once more.
         await asyncio.sleep(SETTLING)
         for broker, copy in copies.items():
-            again = await _copy(client, js, name, broker, last, min(different))
+            again = await _copy(js, name, broker, last, min(different))
             for sequence in different:
                 copy.digests.pop(sequence, None)
                 if again and sequence in again.digests:
@@ -116,16 +116,14 @@ def _different(copies: dict[str, Copy]) -> dict[int, dict[str, str]]:
     return {sequence: digests for sequence, digests in held.items() if len(set(digests.values())) > 1}
 
 
-async def _copy(
-    client: Client, js: JetStreamContext, stream: str, broker: str, last: int, first: int = 1
-) -> Copy | None:
+async def _copy(js: JetStreamContext, stream: str, broker: str, last: int, first: int = 1) -> Copy | None:
     """This broker's own messages from first to last; None when it does not answer. What it cannot read, it does not have."""
     copy, at = Copy(), first
     while at <= last:
         consumer = await _consumer_on(js, stream, broker, at)
         if consumer is None:
             return None
-        reached = await _read(client, js, stream, consumer, copy, last)
+        reached = await _read(js, stream, consumer, copy, last)
         # Should it stop at a message that it cannot read, the ones behind it are read by a consumer that begins there.
         at = max(reached, at) + 1
         await js.delete_consumer(stream, consumer)
@@ -142,6 +140,7 @@ async def _consumer_on(js: JetStreamContext, stream: str, broker: str, first: in
         try:
             made = await js.add_consumer(stream, config)
         except (NatsError, NoAnswer):
+            await asyncio.sleep(PAUSE)
             continue
         if made.cluster and made.cluster.leader == broker:
             return made.name
@@ -149,26 +148,31 @@ async def _consumer_on(js: JetStreamContext, stream: str, broker: str, first: in
     return None
 
 
-async def _read(
-    client: Client, js: JetStreamContext, stream: str, consumer: str, copy: Copy, last: int
-) -> int:
+async def _read(js: JetStreamContext, stream: str, consumer: str, copy: Copy, last: int) -> int:
     """Read until `last` or until nothing more comes; returns the sequence that was reached."""
-    reached = 0
+    reached, patience = 0, TRIES
     subscription: Any = await js.pull_subscribe_bind(durable=consumer, stream=stream)
     try:
         while reached < last:
-            messages = await subscription.fetch(min(BATCH, last), timeout=SECONDS)
+            try:
+                messages = await subscription.fetch(BATCH, timeout=SECONDS)
+            except NoAnswer:
+                # Nothing is left, or it cannot be read.
+                info = await js.consumer_info(stream, consumer)
+                return reached if info.num_pending else last
+            except NatsError:
+                # A consumer that was only just made is not known everywhere yet.
+                patience -= 1
+                if not patience:
+                    raise
+                await asyncio.sleep(PAUSE)
+                continue
             for message in messages:
                 reached = message.metadata.sequence.stream
                 if reached <= last:
                     copy.add(reached, message.subject, dict(message.headers or {}), message.data)
             if messages and not messages[-1].metadata.num_pending:
                 return last
-    except NoAnswer:
-        # Nothing is left, or it cannot be read.
-        info = await js.consumer_info(stream, consumer)
-        return reached if info.num_pending else last
+        return reached
     finally:
         await subscription.unsubscribe()
-        await client.flush(2)
-    return reached

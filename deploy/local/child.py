@@ -22,7 +22,10 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Spec:
-    """What to run. `ready` is asked until it says yes; a one-shot is ready once it ended with status 0."""
+    """What to run. `ready` is asked until it says yes; a one-shot is ready once it ended with status 0.
+
+    `works` is asked for as long as it runs: a process that says no for many seconds is started anew.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -32,6 +35,7 @@ class Spec:
     after: tuple[str, ...] = ()
     once: bool = False
     before: Callable[[], None] = field(default=_nothing)
+    works: Probe | None = None
 
 
 class Child:

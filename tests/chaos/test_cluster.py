@@ -200,3 +200,17 @@ def test_a_bit_that_turned_on_one_disk(cluster, tmp_path, monkeypatch, capsys):
     print(
         f"check 49: bit {place} of {victim}'s block turned: found; rebuilt, 3 equal roots over 400 messages"
     )
+
+
+@pytest.mark.parametrize("sync", [None, "always"])
+def test_a_broker_that_does_not_write_at_once_is_refused(sync, tmp_path, monkeypatch):
+    """# check 50: the start-up check; without `sync_interval: always` there are no streams, and nobody takes the broker for ready."""
+    with Cluster(tmp_path / "one", sync=sync, nodes=("n1",)) as broker:
+        monkeypatch.setenv("TONGBAN_NATS_MONITOR", broker.monitor("n1"))
+        bus = BusThread(settings(tmp_path, nats_url=broker.urls)).start()
+        try:
+            assert bus.connected.wait(4) == (sync == "always")
+            assert bool(asked(broker)) == (sync == "always")
+        finally:
+            bus.close()
+    print(f"check 50: sync_interval {sync or 'left out'}: {'taken' if sync else 'refused'}")

@@ -121,6 +121,19 @@ def test_the_broker_disk_is_full(tmp_path, monkeypatch):
         for _ in range(3):
             send()
         assert {(type(one), one.reason) for one in refused} == {(Unavailable, "BROKER_UNAVAILABLE")}
+        stream = Stream(given)
+        assert [one.headers["ce-id"] for one in stream.everything()][:20] == acknowledged, (
+            "what is there can be read"
+        )
+        stream.close()
+        # Killed meanwhile, it waits for room, for on a full disk it would come up without its streams.
+        stack.kill("nats", hold=False)
+        refused.append(eventually(send))
+        disk.empty()
+        eventually(lambda: send() is None, 60)
+        # And once more without a kill: it refuses everything from then on, so it is started anew when there is room.
+        disk.fill()
+        eventually(send, 30)
         disk.empty()
         eventually(lambda: send() is None, 60)
         stream = Stream(given)
