@@ -148,7 +148,7 @@ def record(stack, folder):
     time.sleep(1)
     for child in children:
         child.stdin.close()
-    assert [child.wait(60) for child in children] == [0] * CLIENTS
+    assert [child.wait(120) for child in children] == [0] * CLIENTS
     found = defaultdict(list)
     for path in paths:
         for line in path.read_text().splitlines():
