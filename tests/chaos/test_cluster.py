@@ -19,6 +19,7 @@ from chassis.tests.helpers import settings
 from deploy.broker import __main__ as command
 from deploy.broker.comparing import compare
 from services.tasks.__main__ import of
+from tests.chaos import forms
 from tests.chaos.cluster import Cluster
 from tests.chaos.killing import at_work
 from tests.chaos.lives import LIVES
@@ -93,6 +94,7 @@ def whole(cluster):
     )
 
 
+@forms.long
 def test_stopped_brokers_of_three(cluster, engines, tmp_path):
     """# check 48"""
     tasks = LIVES["tasks"].running({"mongo": engines["mongo"], "nats": cluster.urls}, tmp_path)
@@ -161,6 +163,7 @@ def flip(path, fate):
     return place
 
 
+@forms.long
 def test_a_bit_that_turned_on_one_disk(cluster, tmp_path, monkeypatch, capsys):
     """# check 49: found by the daily comparison, and put right by building that broker anew."""
     bus = BusThread(settings(tmp_path, nats_url=cluster.urls)).start()
