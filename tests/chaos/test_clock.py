@@ -142,7 +142,7 @@ def complete(service, task):
     from tongban.tasks.v1 import tasks_pb2
 
     asked = tasks_pb2.CompleteTaskRequest(
-        task=task.task, number=0, result="已值班", request_id=uuid.uuid4().hex
+        task=task.task, assignment=1, result="已值班", request_id=uuid.uuid4().hex
     )
     return service.call("CompleteTask", asked, tasks_conftest.AS["keyuan"])
 
