@@ -95,22 +95,21 @@ def serving(kind, engines, var):
 
 
 @forms.long
+@pytest.mark.parametrize("offset", OFFSETS)
 @pytest.mark.parametrize("kind", ["documents", "tasks"])
-def test_work_with_a_wrong_clock_does_its_work(kind, engines, tmp_path):
+def test_work_with_a_wrong_clock_does_its_work(kind, offset, engines, tmp_path):
     """# check 61: outbox, consumers and retries of `work`, while `serve` has the right clock."""
-    with serving(kind, engines, tmp_path) as service:
-        for offset in OFFSETS:
-            with working(service, kind, engines, tmp_path, offset):
-                for name, deed in LIVES[kind].deeds.items():
-                    before = service.settle()
-                    for _ in deed(service):
-                        before = service.settle()
-                    assert service.settle() != before, f"{name} had no effect with {offset}"
-                if kind == "documents":
-                    numbered(service)
-            print(
-                f"check 61: {kind}-work with {offset}: {len(LIVES[kind].deeds)} consumers, outbox and numbers go on"
-            )
+    with serving(kind, engines, tmp_path) as service, working(service, kind, engines, tmp_path, offset):
+        for name, deed in LIVES[kind].deeds.items():
+            before = service.settle()
+            for _ in deed(service):
+                before = service.settle()
+            assert service.settle() != before, f"{name} had no effect with {offset}"
+        if kind == "documents":
+            numbered(service)
+    print(
+        f"check 61: {kind}-work with {offset}: {len(LIVES[kind].deeds)} consumers, outbox and numbers go on"
+    )
 
 
 def numbered(service):
