@@ -18,13 +18,15 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NoAnswer
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, BucketNotFoundError, NotFoundError
 
 from chassis import log, metrics
 from chassis.errors import Unavailable
-from chassis.settings import Settings, number
+from chassis.settings import Settings, number, text
+from chassis.strict import lax
 
 STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
 AUDIT = "TONGBAN_AUDIT"  # made and read by services/audit alone; everybody else may only add to it
@@ -33,6 +35,7 @@ ENDED_SECONDS = 3600.0  # for which an entry is kept: much longer than an access
 _DUPLICATES = (
     2 * 3600
 )  # seconds; longer than the relay needs to get over any outage it retries through without a restart
+ANSWER = 2.0  # seconds after which an event without an acknowledgement is sent once more
 TICK = 1.0  # seconds after which a silent watch looks whether the broker was restarted
 ASK = 20  # so many ticks of silence, and the watch asks whether its consumer is still there
 _log = log.get(__name__)
@@ -88,7 +91,8 @@ class Bus:
         while True:
             try:
                 await self.nc.connect(
-                    self._settings.nats_url, name=f"{self._settings.service}-{self._settings.process}",
+                    # One address, or those of a cluster with commas between them.
+                    self._settings.nats_url.split(","), name=f"{self._settings.service}-{self._settings.process}",
                     max_reconnect_attempts=-1, ping_interval=10, error_cb=problem,
                     reconnect_time_wait=0.5,  # type: ignore[arg-type] # fractions are waited for as well
                     reconnected_cb=returned, allow_reconnect=True, connect_timeout=3, drain_timeout=2,
@@ -100,6 +104,10 @@ class Bus:
         await self._streams()
 
     async def _streams(self) -> None:
+        # Nothing is begun on a broker that might forget what it has acknowledged.
+        while brokers := await asyncio.to_thread(lax, text("NATS_MONITOR")):
+            _log.error("broker refused: it needs sync_interval: always", brokers=brokers)
+            await asyncio.sleep(2)
         for config in stream_configs():
             while True:
                 try:
@@ -126,9 +134,12 @@ class Bus:
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
         """Publish durably: returns once the stream has it; the same event id within the window is stored once."""
-        await self.js.publish(
-            subject, data, headers={**headers, "ce-id": event_id, "Nats-Msg-Id": event_id}, timeout=5
-        )
+        told = {**headers, "ce-id": event_id, "Nats-Msg-Id": event_id}
+        try:
+            await self.js.publish(subject, data, headers=told, timeout=ANSWER)
+        except NoAnswer:
+            # The broker that had it may be gone, and another have taken over; should both have it, it is stored once.
+            await self.js.publish(subject, data, headers=told, timeout=5 - ANSWER)
 
     async def publish_batch(self, events: list[dict[str, Any]]) -> None:
         """Publish these outbox entries durably, all or none, in their order.

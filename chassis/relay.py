@@ -54,6 +54,8 @@ class Relay:
         self._shown: dict[
             tuple[str, str], int
         ] = {}  # aggregate with intents left → the revision that is in the index
+        # Intent → when this process met it. Its age is not taken from the record: whoever wrote that may have had another clock.
+        self._met: dict[str, float] = {}
         self._up = True
         self.lag = 0
         self._oldest = 0.0  # when the oldest waiting intent was written, as time.time()
@@ -122,6 +124,7 @@ class Relay:
         concerned = {aggregate_of(intent) for intent in found}
         self._shown = {one: revision for one, revision in self._shown.items() if one in concerned}
         now = time.monotonic()
+        self._met = {intent: self._met.get(intent, now) for intent in found}
         return [intent for intent in found if self._tries.get(intent, (0, 0.0))[1] <= now]
 
     async def _carry_out(self, intents: set[str]) -> None:
@@ -204,8 +207,8 @@ class Relay:
         """Remove the intents whose saves are over, given their aggregates' revisions; returns the others."""
         over = {intent for intent, revision in intents.items() if target(intent) <= revision}
         # The others' saves may still be on their way, whatever else was published: they are kept until they are surely over.
-        known = self._pending.get_many(set(intents) - over)
-        over |= {intent for intent, record in known.items() if time.time() - record["at"] > YOUNG}
+        known, now = self._pending.get_many(set(intents) - over), time.monotonic()
+        over |= {intent for intent in known if now - self._met.setdefault(intent, now) > YOUNG}
         self._pending.remove_many(over)
         return [intent for intent in known if intent not in over]
 

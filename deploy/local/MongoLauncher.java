@@ -80,6 +80,7 @@ public final class MongoLauncher {
     private static final class DurableBackend extends H2Backend {
 
         private static final int OUT_OF_DISK_SPACE = 14031; // MongoDB's own code for it
+        private static final int SHUTDOWN_IN_PROGRESS = 91; // also MongoDB's: a client takes it as "not now, ask again"
         private static final long RESERVE_BYTES = 64L * 1024 * 1024;
         private static final long HOUSEKEEPING_MILLIS = 1_000;
         private static final int CHUNK_FILL_PERCENT = 50;
@@ -111,6 +112,18 @@ public final class MongoLauncher {
 
         @Override
         public Document handleMessage(MongoMessage message) {
+            try {
+                return handle(message);
+            } catch (RuntimeException problem) {
+                if (store.isClosed()) {
+                    // By an input/output error. Housekeeping ends the process; started anew, it answers.
+                    throw new MongoServerError(SHUTDOWN_IN_PROGRESS, "ShutdownInProgress", "the database starts anew");
+                }
+                throw problem;
+            }
+        }
+
+        private Document handle(MongoMessage message) {
             ReentrantReadWriteLock content = contentOf(message);
             if (isRead(message.getDocument())) {
                 content.readLock().lock();
@@ -121,7 +134,7 @@ public final class MongoLauncher {
                 }
             }
             // The store closes itself when a commit finds the disk full, and reading would end with it.
-            if (file.getUsableSpace() < reserve) {
+            if (isFull()) {
                 throw new MongoServerError(OUT_OF_DISK_SPACE, "OutOfDiskSpace", "the database's disk is full");
             }
             Document answer;
@@ -137,6 +150,10 @@ public final class MongoLauncher {
             }
             flush(ticket);
             return answer;
+        }
+
+        private boolean isFull() {
+            return file.getUsableSpace() < reserve;
         }
 
         private ReentrantReadWriteLock contentOf(MongoMessage message) {
@@ -176,6 +193,9 @@ public final class MongoLauncher {
                     // After an input/output error nothing can be answered any more; started anew, it can.
                     System.err.println("The database file was closed; ending, so that it is opened again.");
                     System.exit(1);
+                }
+                if (isFull()) {
+                    continue; // Moving pages needs room before it gives any back, and a commit without it closes the store.
                 }
                 synchronized (flushing) {
                     boolean idle = flushed == flushedAtLastHousekeeping;

@@ -23,7 +23,10 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Spec:
-    """What to run. `ready` is asked until it says yes; a one-shot is ready once it ended with status 0."""
+    """What to run. `ready` is asked until it says yes; a one-shot is ready once it ended with status 0.
+
+    `works` is asked for as long as it runs: a process that says no for many seconds is started anew.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -39,6 +42,7 @@ class Spec:
     port: int = 0
     # Whether a rolling restart takes it in: the application's processes, not the engines or the edge.
     renewable: bool = False
+    works: Probe | None = None
 
 
 class Child:

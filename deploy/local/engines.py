@@ -3,7 +3,9 @@
 Each function writes its engine's configuration into the deployment's folder and says how to run it.
 """
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +20,8 @@ NAMES = ("mongo", "nats", "keycloak")
 
 # The largest message: an event carries references, files go through GridFS.
 _MAX_PAYLOAD = 4 * 1024 * 1024
+
+_RESERVE = 64 * 1024 * 1024  # bytes that must be free on the broker's disk
 
 
 def spec(name: str, settings: Settings, tools: Tools) -> Spec:
@@ -56,6 +60,7 @@ def _nats(settings: Settings, tools: Tools) -> Spec:
         # An acknowledged event is on the disk; without this it could be lost for the next two minutes.
         "jetstream": {"store_dir": str(folder), "sync_interval": "always"},
     }
+    healthy = answers(ports.engine("nats_monitor"), "/healthz")
     # The server's own format takes JSON.
     secretfiles.write_private(folder / "nats.conf", json.dumps(config, indent=2))
     return Spec(
@@ -63,8 +68,23 @@ def _nats(settings: Settings, tools: Tools) -> Spec:
         command=(str(tools.nats_server), "--config", str(folder / "nats.conf")),
         env=env.inherited(),
         cwd=folder,
-        ready=answers(ports.engine("nats_monitor"), "/healthz"),
+        ready=healthy,
+        before=lambda: _room(folder),
+        # After a full disk it refuses every message until it is started anew, however much room there is by then.
+        works=lambda: healthy() or _full(folder),
     )
+
+
+def _full(folder: Path) -> bool:
+    """Whether the disk has so little room left that starting or writing would fail."""
+    disk = shutil.disk_usage(folder)
+    return disk.free < min(_RESERVE, disk.total // 8)
+
+
+def _room(folder: Path) -> None:
+    """Raises OSError on a full disk: a broker that is started there comes up without its streams, and says that all is well."""
+    if _full(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _keycloak(settings: Settings, tools: Tools) -> Spec:

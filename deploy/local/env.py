@@ -28,6 +28,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_APPS_DOMAIN": settings.apps_domain,
         "TONGBAN_MONGO_URI": f"mongodb://{LOOPBACK}:{ports.engine('mongo')}/?directConnection=true",
         "TONGBAN_NATS_URL": f"nats://{NATS_USER}:{password}@{LOOPBACK}:{ports.engine('nats')}",
+        "TONGBAN_NATS_MONITOR": f"http://{LOOPBACK}:{ports.engine('nats_monitor')}",
         "TONGBAN_KEYCLOAK_URL": f"http://{LOOPBACK}:{ports.engine('keycloak')}/id",
         "TONGBAN_REALM": REALM,
         "TONGBAN_NATS_MONITOR": f"http://{LOOPBACK}:{ports.engine('nats_monitor')}",

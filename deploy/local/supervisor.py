@@ -24,6 +24,9 @@ _LONGEST_PAUSE_OF_READY = 2.0
 # Who was ready for so long has got over its early troubles: the next pause is a short one again.
 _STEADY_SECONDS = 10.0
 _GRACE_SECONDS = 15.0
+# A process that runs and does not work is asked so often, and given up after so many times no in a row.
+_WORKS_SECONDS = 2.0
+_WORKS_TIMES = 5
 
 
 class Keeper:
@@ -137,12 +140,16 @@ class Keeper:
     def _watch(self) -> bool:
         """Until the process has ended. True when it was meant to."""
         probing, next_probe = _TICK, time.monotonic()
-        while self.child.running:
+        next_look, idle = time.monotonic(), 0
+        while self.child.running and idle < _WORKS_TIMES:
             if not self.ready.is_set() and not self.child.spec.once and time.monotonic() >= next_probe:
                 if self.child.spec.ready():
                     self._became_ready()
                 probing = min(probing * _PROBE_GROWTH, _SLOWEST_PROBE)
                 next_probe = time.monotonic() + probing
+            if self.ready.is_set() and self.child.spec.works and time.monotonic() >= next_look:
+                next_look = time.monotonic() + _WORKS_SECONDS
+                idle = 0 if self.child.spec.works() else idle + 1
             time.sleep(_TICK)
         self.ready.clear()
         if self._closing.is_set() or self._meant.is_set():

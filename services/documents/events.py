@@ -24,9 +24,10 @@ def consumers(parts: Parts) -> list[Consumer]:
     own = desk(parts, registry(parts))
 
     def signed_off(event: Event) -> None:
-        # The call that signed numbers the document at once; this is for the case that it could not.
+        # The call that signed numbers the document at once; this is for the case that it could not. An event of the future is of
+        # a process with another clock, and would be waited for until that time.
         found = own.documents.get(event.message.document)
-        if found.state == "signed" and datetime.now(UTC) - event.time < PATIENCE:
+        if found.state == "signed" and timedelta(0) <= datetime.now(UTC) - event.time < PATIENCE:
             raise Later(PATIENCE.total_seconds())
         commands.number_document(own, found.id)
 

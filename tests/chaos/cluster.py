@@ -60,6 +60,10 @@ class Cluster:
         """TONGBAN_NATS_URL."""
         return ",".join(self.url(node) for node in self.nodes)
 
+    def monitor(self, node: str) -> str:
+        """Where it says how it is."""
+        return f"http://{LOOPBACK}:{self._ports[node] + 1}"
+
     def store(self, node: str) -> Path:
         """Where a node keeps its streams."""
         return self.folder / node / "jetstream"

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from tests.chaos import forms
 from tests.chaos.lives import LIVES
 from tests.checks.stream import State, Stream
 from tests.inprocess import eventually
@@ -46,7 +47,9 @@ def consumers_of(kind, parts):
     return sorted(one.name for one in LIVES[kind].service.consumers(parts))
 
 
-@pytest.mark.parametrize("kind", LIVES)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=forms.long if kind == "documents" else ()) for kind in LIVES]
+)
 def test_killed_after_the_effect_and_before_the_acknowledgement(kind, engines, tmp_path, processes):
     """# check 47"""
     life = LIVES[kind]

@@ -17,6 +17,7 @@ from deploy.local.stack import Stack
 from tests.chaos import forms
 from tests.chaos.killing import Broken
 from tests.chaos.linearizable import Operation, linearizable, listing, register
+from tests.inprocess import eventually
 from tests.rules import tree
 
 SECONDS = forms.of(8.0, 60 * float(os.environ.get("TONGBAN_CHAOS_MINUTES", "5")))
@@ -99,7 +100,7 @@ def test_a_broken_store_would_be_seen():
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(60 + 3 * SECONDS)
+@pytest.mark.timeout(300 + 2 * SECONDS)
 def test_histories_under_kills_are_linearizable(tmp_path):
     """# check 54: registers and lists, six processes, the database killed again and again."""
     with Stack(tmp_path / "own", engines=("mongo",), applications=False) as stack:
@@ -114,11 +115,12 @@ def test_histories_under_kills_are_linearizable(tmp_path):
     )
     assert not bad, [(name, histories[name]) for name in bad[:2]]
     assert kills
-    assert unknown, "the kills met nobody at work"
+    met = sum(one.end - one.begin > 0.5 for history in histories.values() for one in history)
+    assert met >= kills, "the kills met nobody at work"
     assert won > 20 < refused, "nobody competed"
     print(
         f"check 54: {len(histories)} histories, {operations} operations of {CLIENTS} processes in {SECONDS:.0f} s with"
-        f" {kills} x kill -9 ({unknown} without an answer, {won} compare-and-sets won, {refused} refused): all linearizable"
+        f" {kills} x kill -9 ({met} met at work, {unknown} without an answer, {won} compare-and-sets won, {refused} refused): all linearizable"
     )
 
 
@@ -139,6 +141,7 @@ def record(stack, folder):
                     cwd=tree.ROOT,
                 )
             )
+    eventually(lambda: all(path.stat().st_size for path in paths), 120)
     end, kills, moments = time.monotonic() + SECONDS, 0, random.Random(54)
     while time.monotonic() < end:
         time.sleep(moments.uniform(*PAUSE))
@@ -147,7 +150,7 @@ def record(stack, folder):
     time.sleep(1)
     for child in children:
         child.stdin.close()
-    assert [child.wait(60) for child in children] == [0] * CLIENTS
+    assert [child.wait(120) for child in children] == [0] * CLIENTS
     found = defaultdict(list)
     for path in paths:
         for line in path.read_text().splitlines():

@@ -20,13 +20,14 @@ from chassis import relay as relay_module
 from chassis.aggregate import Request
 from chassis.bus import BusThread
 from chassis.consumer import Consumer, Running
-from chassis.errors import Exists, Unavailable
+from chassis.errors import Unavailable
 from chassis.files import Files
 from chassis.health import Health
 from chassis.repository import PENDING
 from chassis.tests.helpers import TOKEN, Answer, Stub, Thing, serving
 from chassis.tests.helpers import Request as Ask
 from deploy.local.stack import Stack
+from tests.chaos.killing import Broken
 from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -58,21 +59,6 @@ def _impatient(monkeypatch):
 def often(monkeypatch):
     monkeypatch.setattr(relay_module, "POLL", 0.2)
     monkeypatch.setattr(relay_module, "PAUSE", 0.1)
-
-
-class Broken:
-    """Kills an engine while the with-block runs."""
-
-    def __init__(self, stack, name):
-        self.stack, self.name = stack, name
-
-    def __enter__(self):
-        self.stack.kill(self.name)
-        # So long the supervisor takes to notice; sooner it would count the next start as one after a failure, and wait.
-        time.sleep(0.25)
-
-    def __exit__(self, *_):
-        self.stack.restart(self.name)
 
 
 def test_a_killed_database_is_a_typed_error_and_comes_back(own, store, kept):
@@ -112,51 +98,6 @@ def test_a_killed_database_is_a_typed_error_and_comes_back(own, store, kept):
         assert not [problem for problem in problems.values() if "127.0.0.1" in f"{problem.zh}{problem.en}"]
     assert eventually(lambda: kept.change("t", Request("c"), Thing.add)).number == 1
     assert kept.add(Thing(id="u"), Request("u")).revision == 1
-
-
-def test_acknowledged_writes_survive_kill_9_of_the_database(own, kept):
-    """# check 51 on the embedded database: writers at work while it is killed, three times."""
-    kept.add(Thing(id="t"), Request("begin"))
-    acknowledged: list[str] = []
-    unknown: list[str] = []
-    stop = threading.Event()
-
-    def write(writer):
-        number = 0
-        while not stop.is_set():
-            key = f"{writer}-{number}"
-            try:
-                kept.add(Thing(id=key, number=number), Request(key))
-            except Unavailable:
-                unknown.append(key)
-                time.sleep(0.05)
-            except Exists:
-                pytest.fail("another made it")
-            else:
-                acknowledged.append(key)
-                number += 1
-
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        time.sleep(0.5)
-        with Broken(own, "mongo"):
-            pass
-    time.sleep(0.5)
-    stop.set()
-    for thread in threads:
-        thread.join(30)
-    assert len(acknowledged) > 50
-    found = kept.get_many(acknowledged)
-    assert set(found) == set(acknowledged)
-    assert all(thing.revision == 1 for thing in found.values())
-    # Who got no answer sends the same request again, and gets what it made, or makes it now.
-    for key in set(unknown):
-        assert kept.add(Thing(id=key, number=int(key.split("-")[1])), Request(key)).id == key
-    print(
-        f"check 51 (embedded, x3): {len(acknowledged)} writes acknowledged, 0 lost; {len(set(unknown))} repeated"
-    )
 
 
 def test_health_tells_the_truth_about_the_database(own, store, bus, given, monkeypatch):
@@ -227,36 +168,6 @@ def test_the_broker_may_be_away_for_as_long_as_it_likes(
     settled(kept)
     assert len(told()) == 10
     assert made.background.problem is None
-
-
-def test_kill_9_of_the_broker_under_writers(own, often, kept, relaying, settled, told):
-    """# check 41 in short: 3 kills under 6 writers, 0 told events lost, 0 stored twice."""
-    relaying(kept)
-    kept.add(Thing(id="t"), Request("begin"))
-    stop, done = threading.Event(), []
-
-    def write(writer):
-        number = 0
-        while not stop.is_set():
-            kept.change("t", Request(f"{writer}-{number}"), Thing.add)
-            done.append(1)
-            number += 1
-            time.sleep(0.01)
-
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        time.sleep(0.3)
-        with Broken(own, "nats"):
-            pass
-    stop.set()
-    for thread in threads:
-        thread.join(30)
-    settled(kept, seconds=30)
-    sequences = [obligation_pb2.ObligationClosed.FromString(data).sequence for _, _, data in told()]
-    assert sorted(sequences) == [1000 * (number + 1) for number in range(len(done))]
-    print(f"check 41 (short): {len(done)} events, 3 x kill -9, 0 lost, 0 twice")
 
 
 @pytest.fixture

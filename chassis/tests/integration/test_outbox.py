@@ -12,8 +12,8 @@ from tongban.events.v1 import obligation_pb2
 from chassis import relay as relay_module
 from chassis.aggregate import Request
 from chassis.relay import aggregate_of, target
-from chassis.repository import PENDING
-from chassis.tests.helpers import Thing, things
+from chassis.repository import PENDING, envelope
+from chassis.tests.helpers import Thing, things, to_wire
 from tests.inprocess import eventually
 
 pytestmark = pytest.mark.integration
@@ -156,13 +156,31 @@ def test_a_large_outbox(often, store, given, relaying, settled, told):
     assert sequences(told) == list(range(1000, 1700))
 
 
-def test_many_intents(often, store, given, relaying, settled):
+def test_many_intents(often, store, given, relaying, settled, monkeypatch):
     """More than one batch, as after an outage."""
+    monkeypatch.setattr(relay_module, "YOUNG", 0.5)
     deaf = things(store, given)
     pending = store.collection(PENDING)
     pending._c.insert_many([{"_id": f"things/k{number}/1.x", "at": 0.0} for number in range(450)])
     relaying(deaf)
     settled(deaf)
+
+
+def test_an_intent_of_a_process_with_another_clock_is_not_given_up(
+    often, store, given, kept, relaying, settled, told
+):
+    """# check 61: it looks a day old while its save is still on its way, and nobody announces that."""
+    deaf = things(store, given)
+    deaf.add(Thing(id="t"), Request("begin"))
+    made = relaying(kept)
+    settled(kept)
+    store.collection(PENDING).insert({"_id": "things/t/2.late", "at": time.time() - 86400})
+    eventually(lambda: made.relay._tries.get("things/t/2.late", (0, 0.0))[0] >= 2)
+    record = deaf.collection.get("t")
+    event = envelope(deaf._service, to_wire(Thing(id="t"), 1000))
+    deaf.collection.save({**record, "number": 1}, [event])
+    settled(kept)
+    assert sequences(told) == [1000]
 
 
 def test_an_intent_of_an_unknown_collection_stops_nobody(often, store, kept, relaying, told):

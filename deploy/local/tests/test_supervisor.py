@@ -14,6 +14,7 @@ from deploy.local.child import Spec
 from deploy.local.probes import appears
 from deploy.local.say import Refusal
 from deploy.local.supervisor import Supervisor
+from tests.inprocess import eventually
 
 
 @pytest.fixture
@@ -203,3 +204,21 @@ def test_leftovers_of_a_killed_run_are_ended_and_strangers_are_not(tmp_path, cap
         for process in (ours, stranger):
             process.kill()
             process.wait()
+
+
+def test_what_runs_and_does_not_work_is_started_anew(tmp_path, supervise, monkeypatch):
+    """# check 60: as a broker after a full disk."""
+    monkeypatch.setattr(supervisor, "_WORKS_SECONDS", 0.02)
+    works = tmp_path / "works"
+    works.touch()
+    running = supervise(replace(_spec(tmp_path, "engine", SERVE), works=appears(works)))
+    assert running.wait_ready(10)
+    first = running.pids()["engine"]
+    works.unlink()
+    eventually(lambda: running.pids().get("engine") not in (None, first))
+    assert not _alive(first)
+    works.touch()
+    assert running.wait_ready(10)
+    second = running.pids()["engine"]
+    time.sleep(0.3)
+    assert running.pids()["engine"] == second
