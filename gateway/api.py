@@ -15,7 +15,7 @@ from chassis.settings import number
 from gateway import problems, strict_json, transcode
 from gateway.guard import Caller, Guard, TooOften
 from gateway.path_templates import BadPath
-from gateway.places import Places
+from chassis.places import Places
 from gateway.routes import Route, Routes
 from gateway.strict_json import bad_field
 from gateway.upstream import Upstream

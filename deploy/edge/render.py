@@ -148,7 +148,7 @@ def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:
     return "\n".join(
         f"    upstream {name} {{\n"
         + f"        server {address} max_fails=0;\n" * 2
-        + f"        keepalive 32;\n        keepalive_timeout 60s;\n    }}"
+        + "        keepalive 32;\n        keepalive_timeout 60s;\n    }"
         for name, address in found.items()
     )
 

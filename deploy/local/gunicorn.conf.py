@@ -7,8 +7,9 @@ import os
 bind = os.environ["TONGBAN_HTTP"]
 worker_class = "gthread"
 workers = int(os.environ.get("TONGBAN_WEB_WORKERS", "1"))
-# The gateway answers the edge about every request, and must do so while calls to a slow service wait.
-threads = 32 if os.environ["TONGBAN_SERVICE"] == "gateway" else 8
+# The gateway answers the edge about every request, and must do so while calls to a slow service wait; the portal shows its pages
+# while legacy systems are waited for.
+threads = {"gateway": 32, "portal": 24}.get(os.environ["TONGBAN_SERVICE"], 8)
 timeout = 60
 graceful_timeout = 10
 # Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.

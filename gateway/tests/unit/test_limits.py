@@ -3,7 +3,7 @@ import pytest
 from chassis.errors import Unavailable
 from gateway import limits
 from gateway.limits import Limiter
-from gateway.places import Places
+from chassis.places import Places
 
 
 def test_burst_then_rate():
