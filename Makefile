@@ -7,7 +7,7 @@ SIZE ?= small
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore test test-unit lint clean
+.PHONY: help install gen run demo import backup restore test test-unit chaos lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ test: ## Run everything: lint, unit, integration and browser tests (TESTS=path t
 	@$(LOCAL).install --tests
 	@$(MAKE) --no-print-directory lint
 	@$(LOCAL).tool pytest $(TESTS)
+
+chaos: ## Kill, cut, slow, starve and flood a platform, in the long form (hours; TESTS=path to choose)
+	@$(LOCAL).install --tests
+	@$(LOCAL).gen
+	@TONGBAN_CHAOS=full $(LOCAL).tool pytest -s $(or $(TESTS),tests/chaos)
 
 clean: ## Remove this clone's var/ and build/ (refuses while something runs)
 	@$(LOCAL).clean
