@@ -3,6 +3,7 @@
 # gRPC channels must be made after the fork.
 
 import os
+import resource
 
 bind = os.environ["TONGBAN_HTTP"]
 worker_class = "gthread"
@@ -10,6 +11,10 @@ workers = int(os.environ.get("TONGBAN_WEB_WORKERS", "1"))
 # The gateway answers the edge about every request, and must do so while calls to a slow service wait; the portal shows its pages
 # while legacy systems are waited for.
 threads = {"gateway": 32, "portal": 24}.get(os.environ["TONGBAN_SERVICE"], 8)
+# A connection takes a descriptor, and serving it takes others. A worker without any left would end; so it accepts no more than it
+# can serve, and who comes later waits at the door.
+_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+worker_connections = max(4, min(1000, (_descriptors - 32) // 2)) if _descriptors > 0 else 1000
 timeout = 60
 graceful_timeout = 10
 # Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.
