@@ -4,6 +4,7 @@
 
 import os
 import resource
+from pathlib import Path
 
 bind = os.environ["TONGBAN_HTTP"]
 worker_class = "gthread"
@@ -25,3 +26,22 @@ proc_name = f"tongban-{os.environ['TONGBAN_SERVICE']}"
 errorlog = "-"
 # By default all masters of a user share one socket in the home folder, which no two deployments can.
 control_socket_disable = True
+
+
+# A worker says when it serves: whoever renews workers waits for it (deploy.local.rolling).
+def _mark(worker):  # noqa: ANN001, ANN202 - gunicorn's own type
+    return Path(os.environ["TONGBAN_VAR"], "ready", f"worker-{worker.pid}")
+
+
+def post_fork(server, worker):  # noqa: ANN001, ANN201, ARG001
+    # Ids are used again.
+    _mark(worker).unlink(missing_ok=True)
+
+
+def post_worker_init(worker):  # noqa: ANN001, ANN201
+    _mark(worker).parent.mkdir(parents=True, exist_ok=True)
+    _mark(worker).touch()
+
+
+def worker_exit(server, worker):  # noqa: ANN001, ANN201, ARG001
+    _mark(worker).unlink(missing_ok=True)

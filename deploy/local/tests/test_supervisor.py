@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.local import rolling, state, supervisor
-from deploy.local.child import BESIDE, RELOAD, Spec
+from deploy.local.child import BESIDE, WORKERS, Spec
 from deploy.local.ports import free_block
 from deploy.local.probes import appears, children, listening_ports, listens
 from deploy.local.say import Refusal
@@ -252,12 +252,23 @@ def test_a_successor_that_does_not_start_leaves_its_predecessor(tmp_path, superv
     assert running.pids() == before
 
 
-def test_a_leader_renews_its_workers_on_a_signal(tmp_path, supervise):  # check 63
-    script = "trap 'kill $worker; sleep 60 & worker=$!' HUP; sleep 60 & worker=$!; touch {mark}; while :; do wait $worker; done"
-    running = supervise(replace(_spec(tmp_path, "app", script), renewal=RELOAD))
+def test_a_leader_adds_a_worker_before_it_ends_the_oldest(tmp_path, supervise):  # check 63
+    script = (
+        "trap 'sleep 60 & new=$!' TTIN; trap 'kill $old; old=$new' TTOU; sleep 60 & old=$!; touch {mark};"
+        " while :; do wait $old; done"
+    )
+    asked = []
+    spec = replace(
+        _spec(tmp_path, "app", script),
+        renewal=WORKERS,
+        worker_ready=lambda pid: asked.append(pid) or len(asked) > 2,
+    )
+    running = supervise(spec)
     assert running.wait_ready(10)
     leader = running.pids()["app"]
-    before = children(leader)
+    (before,) = children(leader)
     assert rolling.renew_all(running, ["app"], 10) == []
     assert running.pids()["app"] == leader
-    assert children(leader).isdisjoint(before)
+    (after,) = children(leader)
+    assert set(asked) == {after}
+    assert after != before
