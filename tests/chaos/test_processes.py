@@ -14,7 +14,7 @@ from tests.chaos.load import NEEDS, Load
 from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(7200)]
-SHORT = ("documents-serve", "gateway-web", "tasks-work", "nats", "mongo")
+SHORT = ("documents-serve", "gateway-web", "nats", "mongo")
 # Killed by itself it takes as long to start as a JVM does.
 JVM = frozenset({"keycloak"})
 WITHIN, WITHIN_JVM = (
@@ -86,7 +86,7 @@ def test_a_killed_process_is_back_and_the_others_work_on(stack, people, browsers
     assert not {name for name, seconds in late.items() if seconds > WITHIN * GENEROUS and name not in JVM}
 
 
-SHORT_RENEWAL = ("tasks-serve", "tasks-pages", "documents-work", "gateway-web", "gateway-stream")
+SHORT_RENEWAL = ("tasks-serve", "documents-work", "gateway-web", "gateway-stream")
 
 
 def test_renewing_every_process_fails_no_request(stack, people, browsers, full):
