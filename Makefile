@@ -8,7 +8,7 @@ TESTS ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore state trace bench fuzz test test-unit lint clean
+.PHONY: help install gen run demo import backup restore state trace bench chaos fuzz test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ test: ## Run everything: lint, unit, integration and browser tests (TESTS=path t
 bench: gen ## Measure how fast it is, about 20 minutes (BENCH="calls rates", --quick, --keep)
 	@$(LOCAL).install --tests
 	@$(LOCAL).tool python -m tests.load $(BENCH)
+
+chaos: ## Kill, cut, slow, starve and flood a platform, in the long form (hours; TESTS=path to choose)
+	@$(LOCAL).install --tests
+	@$(LOCAL).gen
+	@TONGBAN_CHAOS=full $(LOCAL).tool pytest -s $(or $(TESTS),tests/chaos)
 
 fuzz: gen ## Send random requests to the whole API of a running platform as every role (MINUTES=10)
 	@PYTHONPATH=. $(LOCAL).tool --running python -m tests.checks.fuzzing --minutes $(or $(MINUTES),10)

@@ -1,6 +1,7 @@
 """Calls to other units: with the caller's token, what is left of the deadline, and retries where they are safe.
 
-Only UNAVAILABLE is retried: every mutating request carries a request_id, so a repetition has no second effect.
+Only UNAVAILABLE is retried: every mutating request carries a request_id, so a repetition has no second effect. A unit that has
+not answered for a while is not waited for (chassis.breaker).
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import grpc
 
 from chassis import context, origin, tls
-from chassis.errors import from_rpc_error, timed_out
+from chassis.breaker import Breaker
+from chassis.errors import TongbanError, away, from_rpc_error, timed_out
 from chassis.server import MESSAGE_BYTES
 from chassis.settings import grpc_address
 
 ATTEMPTS = 4
+# A deadline that left less than this says nothing about who did not meet it.
+FAIR_SECONDS = 1.0
 _channels: dict[str, tuple[int, grpc.Channel]] = {}  # with the stamp of the certificate that it shows
+_breakers: WeakKeyDictionary[grpc.Channel, Breaker] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -38,12 +44,22 @@ def channel(unit: str) -> grpc.Channel:
                     ("grpc.initial_reconnect_backoff_ms", 100),
                     ("grpc.min_reconnect_backoff_ms", 100),
                     ("grpc.max_reconnect_backoff_ms", 2000),
+                    # A link that was cut without a word is found out, and made anew.
+                    ("grpc.keepalive_time_ms", 5000),
+                    ("grpc.keepalive_timeout_ms", 3000),
                     ("grpc.enable_retries", 0),
                 ],
                 own,
             )
             _channels[unit] = stamp, made
         return _channels[unit][1]
+
+
+def breaker(unit: str) -> Breaker:
+    """What is known of a unit's absence on this process's present channel to it."""
+    through = channel(unit)
+    with _lock:
+        return _breakers.setdefault(through, Breaker(unit))
 
 
 class Client:
@@ -82,19 +98,26 @@ class Client:
         now = context.current()
         end = time.monotonic() + min(now.left(), seconds or 3600.0)
         streaming = not isinstance(rpc, grpc.UnaryUnaryMultiCallable)
+        known = breaker(self._unit)
         for attempt in range(1, ATTEMPTS + 1):
             left = end - time.monotonic()
             if left <= 0:
                 raise timed_out()
+            if not known.admits():
+                raise away()
             try:
                 answer = rpc(request, timeout=left, metadata=self._metadata(now))
             except grpc.RpcError as error:
+                problem = from_rpc_error(error)
+                _learn(known, problem, left)
                 pause = random.uniform(0.05, 0.1) * 2**attempt  # noqa: S311
                 again = error.code() is grpc.StatusCode.UNAVAILABLE and not streaming and attempt < ATTEMPTS
                 if again and time.monotonic() + pause < end:
                     time.sleep(pause)
                     continue
-                raise from_rpc_error(error) from error
+                raise problem from error
+            if not streaming:
+                known.succeeded()
             return typed(answer) if isinstance(answer, grpc.Call) and isinstance(answer, Iterator) else answer
         raise AssertionError("the loop returns or raises")
 
@@ -108,6 +131,16 @@ class Client:
         if now.traceparent:
             metadata.append(("traceparent", now.traceparent))
         return metadata
+
+
+def _learn(known: Breaker, problem: TongbanError, left: float) -> None:
+    """What a failed call says about the unit: an error of its own says that it is there."""
+    if problem.reason == "TIMED_OUT" and left < FAIR_SECONDS:
+        return
+    if problem.reason in ("UNAVAILABLE", "TIMED_OUT"):
+        known.failed()
+    else:
+        known.succeeded()
 
 
 def typed(answers: Any) -> Iterator[Any]:

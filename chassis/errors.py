@@ -177,6 +177,11 @@ def timed_out() -> TimedOut:
     return TimedOut(*_PLAIN[code_pb2.DEADLINE_EXCEEDED])
 
 
+def away() -> Unavailable:
+    """The service that is needed does not answer."""
+    return Unavailable(*_AWAY)
+
+
 def from_rpc_error(error: grpc.RpcError) -> TongbanError:
     """The typed error behind a failed call.
 

@@ -14,6 +14,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import errors as driver
 
+from chassis import context
 from chassis.errors import Conflict, Exists, TooMuch, Unavailable
 from chassis.settings import Settings
 
@@ -27,8 +28,12 @@ _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 
 @contextlib.contextmanager
 def _typed() -> Iterator[None]:
+    call = context.current()
+    # A database that does not answer must not hold a thread for longer than somebody waits for the answer.
+    bounded = pymongo.timeout(max(call.left(), 0.05)) if call.deadline else contextlib.nullcontext()
     try:
-        yield
+        with bounded:
+            yield
     except driver.DuplicateKeyError as problem:
         raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
     except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WriteConcernError) as problem:

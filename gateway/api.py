@@ -13,11 +13,11 @@ from werkzeug.http import parse_options_header
 
 from chassis import context
 from chassis.errors import Conflict, NotFound, NotSignedIn, TongbanError, TooMuch
+from chassis.places import Places
 from chassis.settings import number
 from gateway import edge_headers, problems, strict_json, transcode
 from gateway.guard import Caller, Guard, TooOften
 from gateway.path_templates import BadPath
-from gateway.places import Places
 from gateway.routes import Route, Routes
 from gateway.strict_json import bad_field
 from gateway.upstream import Upstream

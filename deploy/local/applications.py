@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local import env, units
 from deploy.local.cache import Tools
-from deploy.local.child import BESIDE, RELOAD, Spec
+from deploy.local.child import BESIDE, WORKERS, Spec
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.probes import Probe, answers, appears, listens
 from deploy.local.say import Refusal
@@ -55,7 +55,7 @@ class Applications:
                 gunicorn = ["-m", "gunicorn", "-c", str(_GUNICORN)]
                 command = [*gunicorn, f"{unit.module}.{process}:app()"]
                 spec = self._spec(unit, process, after, command, self._healthz(unit, "http"))
-                yield replace(spec, renewal=RELOAD)
+                yield replace(spec, renewal=WORKERS, worker_ready=self._worker_ready)
         if unit.stream:
             port = self._ports.unit(unit, "stream")
             # -P keeps the modules of this folder from standing in the way of the unit's own imports.
@@ -67,6 +67,9 @@ class Applications:
 
     def _healthz(self, unit: Unit, kind: str) -> Probe:
         return answers(self._ports.unit(unit, kind), "/healthz")
+
+    def _worker_ready(self, pid: int) -> bool:
+        return (self._settings.var / "ready" / f"worker-{pid}").exists()
 
     def _setup(self, unit: Unit, after: tuple[str, ...]) -> Spec:
         spec = self._spec(unit, "setup", after, ["-m", unit.module, "setup"], lambda: False)

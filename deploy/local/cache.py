@@ -64,6 +64,14 @@ class Tools:
         return self.nats / "nats-server"
 
     @property
+    def toxiproxy(self) -> Path:
+        return self.base / "toxiproxy" / versions.TOXIPROXY
+
+    @property
+    def toxiproxy_server(self) -> Path:
+        return self.toxiproxy / "server"
+
+    @property
     def keycloak(self) -> Path:
         """Keycloak, built: its build options are part of the key, because they are baked in."""
         return self.base / "keycloak" / f"{versions.KEYCLOAK}-{digest(*versions.KEYCLOAK_BUILD)}"

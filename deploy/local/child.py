@@ -12,7 +12,7 @@ from deploy.local.probes import Probe
 
 _LOG_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8192
-AGAIN, BESIDE, RELOAD = "again", "beside", "reload"
+AGAIN, BESIDE, WORKERS = "again", "beside", "workers"
 # The last line of a Python traceback, whatever else is logged after it.
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Missing|Refused)\b.*")
 
@@ -36,9 +36,10 @@ class Spec:
     after: tuple[str, ...] = ()
     once: bool = False
     before: Callable[[], None] = field(default=_nothing)
-    # How it is renewed while others use it: BESIDE (a new one starts on the same port before the old one ends), RELOAD
-    # (it renews its workers itself when it is sent SIGHUP) or AGAIN (it ends and starts: nobody calls it).
+    # How it is renewed while others use it: BESIDE (a new one starts on the same port before the old one ends), WORKERS
+    # (its leader adds a worker on SIGTTIN and ends the oldest on SIGTTOU) or AGAIN (it ends and starts: nobody calls it).
     renewal: str = AGAIN
+    worker_ready: Callable[[int], bool] = lambda _pid: True
     port: int = 0
     # Whether a rolling restart takes it in: the application's processes, not the engines or the edge.
     renewable: bool = False
@@ -96,10 +97,10 @@ class Child:
         if self._popen is not None and self._popen.poll() is None:
             self._popen.send_signal(signal.SIGTERM)
 
-    def reload(self) -> None:
-        """Ask it to renew its workers."""
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal of its own."""
         if self._popen is not None and self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGHUP)
+            self._popen.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended within `seconds`."""

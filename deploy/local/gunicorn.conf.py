@@ -3,12 +3,19 @@
 # gRPC channels must be made after the fork.
 
 import os
+import resource
+from pathlib import Path
 
 bind = os.environ["TONGBAN_HTTP"]
 worker_class = "gthread"
 workers = int(os.environ.get("TONGBAN_WEB_WORKERS", "1"))
-# The gateway answers the edge about every request, and must do so while calls to a slow service wait.
-threads = 32 if os.environ["TONGBAN_SERVICE"] == "gateway" else 8
+# The gateway answers the edge about every request, and must do so while calls to a slow service wait; the portal shows its pages
+# while legacy systems are waited for.
+threads = {"gateway": 32, "portal": 24}.get(os.environ["TONGBAN_SERVICE"], 8)
+# A connection takes a descriptor, and serving it takes others. A worker without any left would end; so it accepts no more than it
+# can serve, and who comes later waits at the door.
+_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+worker_connections = max(4, min(1000, (_descriptors - 32) // 2)) if _descriptors > 0 else 1000
 timeout = 60
 graceful_timeout = 10
 # Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.
@@ -22,3 +29,22 @@ proc_name = f"tongban-{os.environ['TONGBAN_SERVICE']}"
 errorlog = "-"
 # By default all masters of a user share one socket in the home folder, which no two deployments can.
 control_socket_disable = True
+
+
+# A worker says when it serves: whoever renews workers waits for it (deploy.local.rolling).
+def _mark(worker):  # noqa: ANN001, ANN202 - gunicorn's own type
+    return Path(os.environ["TONGBAN_VAR"], "ready", f"worker-{worker.pid}")
+
+
+def post_fork(server, worker):  # noqa: ANN001, ANN201, ARG001
+    # Ids are used again.
+    _mark(worker).unlink(missing_ok=True)
+
+
+def post_worker_init(worker):  # noqa: ANN001, ANN201
+    _mark(worker).parent.mkdir(parents=True, exist_ok=True)
+    _mark(worker).touch()
+
+
+def worker_exit(server, worker):  # noqa: ANN001, ANN201, ARG001
+    _mark(worker).unlink(missing_ok=True)

@@ -32,7 +32,10 @@ def _lanes(where: Tools, *, tests: bool) -> list[list[Step]]:
             (f"Keycloak {versions.KEYCLOAK}", partial(steps.keycloak, where)),
             (f"embedded database {versions.MONGO}", partial(steps.mongo, where)),
         ],
-        [(f"nats-server {versions.NATS}", partial(steps.nats, where))],
+        [
+            (f"nats-server {versions.NATS}", partial(steps.nats, where)),
+            *([(f"toxiproxy {versions.TOXIPROXY}", partial(steps.toxiproxy, where))] if tests else []),
+        ],
         [
             (f"Debian packages ({lacking})", partial(steps.debian, where, programs)),
             ("Fandol fonts", partial(steps.fonts, where)),
@@ -72,6 +75,7 @@ def _check_machine(where: Tools) -> None:
 def everything_there(where: Tools, *, tests: bool) -> bool:
     """Whether an installation would do nothing. Looks at stamps and PATH only."""
     folders = [where.environment, where.nats, where.keycloak, where.mongo, where.fonts, where.vendor]
+    folders += [where.toxiproxy] if tests else []
     programs = {**versions.APT_RUN, **(versions.APT_TEST if tests else {})}
     return all(complete(folder) for folder in folders) and not steps.missing(programs)
 

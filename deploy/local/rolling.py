@@ -62,14 +62,16 @@ def _beside(keeper: Keeper, seconds: float) -> bool:
 
 
 def _reloaded(keeper: Keeper, seconds: float) -> bool:
-    """Its leader keeps the port, starts new workers, and ends the old ones when they have finished."""
+    """Its leader keeps the port, adds a worker, and ends the oldest one once the new one serves."""
     child = keeper.child
     before = children(child.pid)
-    child.reload()
-    return _until(
-        lambda: (now := children(child.pid)) and not now & before and child.running and child.spec.ready(),
+    child.send(signal.SIGTTIN)
+    added = _until(
+        lambda: (new := children(child.pid) - before) and all(child.spec.worker_ready(one) for one in new),
         seconds,
     )
+    child.send(signal.SIGTTOU)
+    return added and _until(lambda: child.running and len(children(child.pid)) == len(before), seconds)
 
 
 def _until(happened: Callable[[], object], seconds: float) -> bool:

@@ -52,13 +52,23 @@ def python_environment(tools: Tools) -> bool:
 
 def nats(tools: Tools) -> bool:
     """nats-server, compiled by Go."""
-    if complete(tools.nats):
+    return _compiled_by_go(
+        tools, tools.nats, "nats-server", f"github.com/nats-io/nats-server/v2@v{versions.NATS}"
+    )
+
+
+def toxiproxy(tools: Tools) -> bool:
+    """Toxiproxy's server, compiled by Go."""
+    module = f"github.com/Shopify/toxiproxy/v2/cmd/server@v{versions.TOXIPROXY}"
+    return _compiled_by_go(tools, tools.toxiproxy, "toxiproxy", module)
+
+
+def _compiled_by_go(tools: Tools, place: Path, name: str, module: str) -> bool:
+    if complete(place):
         return False
-    command.require("go", "to build nats-server")
-    with filling(tools.nats) as folder:
-        module = f"github.com/nats-io/nats-server/v2@v{versions.NATS}"
-        env = {"GOBIN": str(folder)}
-        command.run("nats-server", "go", "install", module, log=_log(tools, "nats"), env=env)
+    command.require("go", f"to build {name}")
+    with filling(place) as folder:
+        command.run(name, "go", "install", module, log=_log(tools, name), env={"GOBIN": str(folder)})
     return True
 
 

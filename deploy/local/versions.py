@@ -5,6 +5,8 @@ import sys
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 UV = "0.13.9"
 NATS = "2.15.2"
+# For tests only: cuts and slows the links between processes.
+TOXIPROXY = "2.5.0"
 KEYCLOAK = "26.7.3"
 MONGO = "1.47.0"
 MAVEN_DEPENDENCY_PLUGIN = "3.8.1"

@@ -21,6 +21,7 @@ import httpx
 from chassis import context, log, metrics, telemetry
 from chassis.errors import Forbidden, NotFound, TongbanError, TooMuch, Unavailable, not_found
 from chassis.identity_types import Principal
+from chassis.places import Places
 from portal.connectors import headers, http
 from portal.connectors.jar import Jar
 from portal.connectors.opening import Opening
@@ -28,6 +29,8 @@ from portal.model import App
 
 PREFIX = "/_apps/"
 LARGEST_UPLOAD = 64 << 20
+# Of the threads of this process, which serve the portal's own pages too: a slow system takes a few of them, never all.
+AT_ONCE, AT_ONCE_PER_APP, PATIENCE = 16, 8, 2.0
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _METHODS = _UNSAFE | {"GET", "HEAD", "OPTIONS"}
 _PATH = re.compile(r"/_apps/([a-z0-9-]{1,32})(/[^#]*)?\Z")
@@ -52,6 +55,7 @@ class Proxy:
         self._verify = verify
         self._domain = apps_domain
         self._public = public_url
+        self._places = Places(AT_ONCE, AT_ONCE_PER_APP, PATIENCE)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Serve one request; it is counted and belongs to a trace like any page's."""
@@ -71,7 +75,13 @@ class Proxy:
     def _answer(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         try:
             app, principal, path = self._admit(environ)
-            return self._pass(environ, start, app, principal, path)
+            self._places.take(app.id)
+            try:
+                answer = self._pass(environ, start, app, principal, path)
+            except BaseException:
+                self._places.give_back(app.id)
+                raise
+            return _Held(answer, lambda: self._places.give_back(app.id))
         except TongbanError as problem:
             _log.info("proxy refused", reason=problem.reason, path=environ.get("PATH_INFO", ""))
             return self._sorry(start, problem)
@@ -116,7 +126,7 @@ class Proxy:
 
     def _pass(
         self, environ: dict[str, Any], start: Start, app: App, principal: Principal, path: str
-    ) -> Iterable[bytes]:
+    ) -> Iterator[bytes]:
         form = app.connector.kind == "form"
         jar = self._opening.jar(app, principal) if form else self._jar(app, principal)
         answer = self._send(environ, app, principal, path, jar)
@@ -192,6 +202,23 @@ class Proxy:
             ],
         )
         return [body]
+
+
+class _Held:
+    """An answer whose place is given back when the server has sent it or given it up; a server calls `close` always."""
+
+    def __init__(self, answer: Iterator[bytes], give_back: Callable[[], None]) -> None:
+        self._answer = answer
+        self._give_back = give_back
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer
+
+    def close(self) -> None:
+        try:
+            self._answer.close()  # type: ignore[attr-defined] # a generator's
+        finally:
+            self._give_back()
 
 
 _SORRY = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">

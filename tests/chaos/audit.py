@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import Counter
@@ -39,7 +40,10 @@ def _wait_until_quiet(store: Any) -> None:
     """Until no service holds an event that it has not published, and the lists have taken in what was."""
     end, last = time.monotonic() + SECONDS, None
     while True:
-        pending = sum(store[f"tongban_{name}"].pending.count_documents({}) for name in ("documents", "meetings", "tasks"))
+        pending = sum(
+            store[f"tongban_{name}"].pending.count_documents({})
+            for name in ("documents", "meetings", "tasks")
+        )
         owed = _owed(store)
         if not pending and owed == _listed(store) == last:
             return
@@ -50,13 +54,21 @@ def _wait_until_quiet(store: Any) -> None:
 
 
 def _documents(store: Any, notes: Notes) -> int:
-    found = {record["_id"]: record for record in store.documents.find({"_id": {"$in": [one.record for one in notes.of("create")]}})}
+    found = {
+        record["_id"]: record
+        for record in store.documents.find({"_id": {"$in": [one.record for one in notes.of("create")]}})
+    }
     for step, line in OUTGOING.items():
         for one in notes.of(step):
             assert one.record in found, f"lost: document {one.record}"
             times = Counter(entry["action"] for entry in found[one.record]["course"])[line]
-            assert times == 1, f"{step} of {one.record} was acknowledged and stands {times} times in its course"
-    titles = Counter(record["elements"]["title"] for record in store.documents.find({"elements.title": {"$regex": "^关于连续办理"}}))
+            assert times == 1, (
+                f"{step} of {one.record} was acknowledged and stands {times} times in its course"
+            )
+    titles = Counter(
+        record["elements"]["title"]
+        for record in store.documents.find({"elements.title": {"$regex": "^关于连续办理"}})
+    )
     asked = {one.answer["elements"]["title"] for one in notes.of("create")}
     doubled = {title: count for title, count in titles.items() if title in asked and count > 1}
     assert not doubled, f"made twice: {doubled}"
@@ -68,14 +80,18 @@ def _deliveries(store: Any, notes: Notes) -> int:
     for one in notes.of("dispatch"):
         document = store.documents.find_one({"_id": one.record})
         units = [record["unit"] for record in store.deliveries.find({"document": one.record})]
-        assert sorted(units) == sorted(document["units"]), f"{one.record} was dispatched to {document['units']}, is at {units}"
+        assert sorted(units) == sorted(document["units"]), (
+            f"{one.record} was dispatched to {document['units']}, is at {units}"
+        )
         count += len(units)
     for step, line in INCOMING.items():
         for one in notes.of(step):
             record = store.deliveries.find_one({"_id": one.record})
             assert record, f"lost: delivery {one.record}"
             times = Counter(entry["action"] for entry in record["course"])[line]
-            assert times == 1, f"{step} of {one.record} was acknowledged and stands {times} times in its course"
+            assert times == 1, (
+                f"{step} of {one.record} was acknowledged and stands {times} times in its course"
+            )
     return count
 
 
@@ -90,7 +106,9 @@ def _numbers(store: Any) -> int:
         given.setdefault(f"incoming:{record['unit']}|{year}", []).append(int(number))
     for series in store.series.find():
         numbers = sorted(given.get(series["_id"], []))
-        assert numbers == list(range(1, series["last"] + 1)), f"{series['_id']}: {numbers}, last {series['last']}"
+        assert numbers == list(range(1, series["last"] + 1)), (
+            f"{series['_id']}: {numbers}, last {series['last']}"
+        )
     return sum(map(len, given.values()))
 
 
@@ -98,7 +116,7 @@ def _bookings(store: Any, notes: Notes) -> int:
     held = Counter()
     for day in store.room_days.find():
         spans = sorted((one["start"], one["end"], one["meeting"]) for one in day["bookings"])
-        assert all(one[1] <= two[0] for one, two in zip(spans, spans[1:], strict=False)), f"overlap: {day}"
+        assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans)), f"overlap: {day}"
         held.update(one["meeting"] for one in day["bookings"])
     asked = [one.record for one in notes.of("meeting")]
     assert len(asked) == len(set(asked)), "one meeting for two requests"
@@ -127,15 +145,21 @@ def _owed(store: Any) -> Counter[tuple[str, str]]:
     for kind in (documents.documents, documents.deliveries):
         for record in kind.find({}, {"items": 1}):
             owed.update(
-                (f"documents|{record['_id']}|{item['id']}", item["holder"]) for item in record["items"] if not item["outcome"]
+                (f"documents|{record['_id']}|{item['id']}", item["holder"])
+                for item in record["items"]
+                if not item["outcome"]
             )
     for record in meetings.meetings.find({"state": "called"}):
         owed.update(
-            (f"meetings|{record['_id']}|{one['number']}|{one['round']}", one["holder"]) for one in record["invitations"] if one["state"] == "open"
+            (f"meetings|{record['_id']}|{one['number']}|{one['round']}", one["holder"])
+            for one in record["invitations"]
+            if one["state"] == "open"
         )
     for record in tasks.tasks.find({"state": "open"}):
         owed.update(
-            (f"tasks|{record['_id']}|{one['number']}", one["holder"]) for one in record["assignments"] if one["state"] == "open"
+            (f"tasks|{record['_id']}|{one['number']}", one["holder"])
+            for one in record["assignments"]
+            if one["state"] == "open"
         )
     return owed
 

@@ -9,6 +9,7 @@ import pytest
 from deploy.demo.acting import People
 from tests.checks.browser import Browser
 from tests.checks.platform import settings_of
+from tests.inprocess import eventually
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,14 @@ def browsers(stack):
     def of(username: str) -> Browser:
         if username not in opened:
             browser = opened[username] = Browser(stack.url, stack.ca)
-            browser.sign_in(username, settings_of(stack).secret("demo-password"))
+            password = settings_of(stack).secret("demo-password")
+
+            def signed_in():
+                # Who is asked to come back, as on a machine that is busy with something else, comes back.
+                browser.sign_in(username, password)
+                return browser.get("/auth/me").status_code == 200
+
+            eventually(signed_in, 120)
         return opened[username]
 
     yield of

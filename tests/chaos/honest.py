@@ -53,7 +53,9 @@ class Notes:
 
     attempts: list[Attempt] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
-    arrivals: list[tuple[float, float]] = field(default_factory=list)  # (when, seconds that an event was under way)
+    arrivals: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # (when, seconds that an event was under way)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self, function: str, began: float, trouble: str) -> None:
@@ -131,7 +133,9 @@ class Client:
                     if may_be and said["reason"] == may_be and number == 0:
                         return {}
                     raise Refused(f"{kind} {path}: {answer.status_code} {said}")
-                record = next((said[name] for name in ("delivery", "document", "task", "meeting") if said.get(name)), "")
+                record = next(
+                    (said[name] for name in ("delivery", "document", "task", "meeting") if said.get(name)), ""
+                )
                 self.notes.acknowledged(Written(kind, record, key, said))
                 return dict(said)
             time.sleep(PAUSE)

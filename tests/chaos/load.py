@@ -18,7 +18,7 @@ from typing import Any, Self
 import httpx
 import jwt
 
-from tests.chaos.honest import Client, NotInTime, Notes
+from tests.chaos.honest import Client, Notes, NotInTime
 
 PACE = 0.15  # seconds between two steps of one client
 DRAFTER, REVIEWER, LEADER, REGISTRAR = "qfb.mishu1", "qfb.mishu", "qfb.zhuren", "qfb.wenshu"
@@ -128,7 +128,9 @@ class Load:
         for unit in RECEIVERS:
             there = f"/api/v1/documents/incoming/{made['document']}%7C{unit}"
             clerk = f"{unit}.wenshu"
-            client.until("the delivery", lambda clerk=clerk, there=there: client.read("documents", clerk, there))
+            client.until(
+                "the delivery", lambda clerk=clerk, there=there: client.read("documents", clerk, there)
+            )
             self.notes.arrived(began)
             client.write("documents", "sign for", clerk, f"{there}:signFor", {})
             client.write("documents", "register", clerk, f"{there}:register", {})
@@ -144,7 +146,9 @@ class Load:
         self.notes.arrived(began)
         path = f"/api/v1/tasks/tasks/{made['task']}:complete"
         client.write("tasks", "complete", who, path, {"result": "已核对"})
-        client.until("the end of the to-do", lambda: made["task"] not in self._todo(client, who, {made["task"]}))
+        client.until(
+            "the end of the to-do", lambda: made["task"] not in self._todo(client, who, {made["task"]})
+        )
 
     @staticmethod
     def _todo(client: Client, who: str, unknown: set[str] = frozenset()) -> set[str]:  # type: ignore[assignment]
@@ -160,7 +164,9 @@ class Load:
             "title": f"协调会{slot}", "room": ROOM, "participants": ["u:fgw"],
             "starts_at": f"{start:%Y-%m-%dT%H:%M:%SZ}", "ends_at": f"{start + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}",
         }  # fmt: skip
-        client.write("meetings", "meeting", "qfb.zonghe", "/api/v1/meetings/meetings", body, may_be="ROOM_TAKEN")
+        client.write(
+            "meetings", "meeting", "qfb.zonghe", "/api/v1/meetings/meetings", body, may_be="ROOM_TAKEN"
+        )
         client.read("meetings", "qfb.zonghe", "/api/v1/meetings/rooms")
 
     def _searches(self, client: Client) -> None:
@@ -178,7 +184,9 @@ class Load:
         began = time.monotonic()
         try:
             with self._listener.http.stream("GET", self._stack.url + "/stream/", timeout=10) as answer:
-                trouble = "" if answer.status_code == 200 and next(answer.iter_bytes()) else str(answer.status_code)
+                trouble = (
+                    "" if answer.status_code == 200 and next(answer.iter_bytes()) else str(answer.status_code)
+                )
         except httpx.HTTPError as problem:
             trouble = type(problem).__name__
         self.notes.attempt("stream", began, trouble)

@@ -14,10 +14,13 @@ from tests.chaos.load import NEEDS, Load
 from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(7200)]
-SHORT = ("documents-serve", "gateway-web", "tasks-work", "nats", "mongo")
+SHORT = ("documents-serve", "gateway-web", "nats", "mongo")
 # Killed by itself it takes as long to start as a JVM does.
 JVM = frozenset({"keycloak"})
-WITHIN, WITHIN_JVM = 5.0, 60.0  # seconds on a quiet machine; what the machine's other work adds must not fail a test
+WITHIN, WITHIN_JVM = (
+    5.0,
+    60.0,
+)  # seconds on a quiet machine; what the machine's other work adds must not fail a test
 GENEROUS = 6
 
 
@@ -64,25 +67,33 @@ def test_a_killed_process_is_back_and_the_others_work_on(stack, people, browsers
                 killed, started = kill(stack, name)
                 load.settled()
                 kills += 1
-                others = [one for one in load.notes.since(began) if not one.good and name not in NEEDS[one.function]]
+                others = [
+                    one for one in load.notes.since(began) if not one.good and name not in NEEDS[one.function]
+                ]
                 assert not others, f"{name} was killed, and this failed: {others[:3]}"
                 figures[name] = max(figures.get(name, 0.0), back_after(load.notes, name, killed, started))
     counted = audit(stack, load.notes)
-    late = {name: seconds for name, seconds in figures.items() if seconds > (WITHIN_JVM if name in JVM else WITHIN)}
+    late = {
+        name: seconds
+        for name, seconds in figures.items()
+        if seconds > (WITHIN_JVM if name in JVM else WITHIN)
+    }
     print(
         f"check 57: {kills} kills of {len(figures)} processes under load, others 100 %, 0 lost, 0 twice ({counted});"
-        f" back after at most {max(figures.values()):.1f} s: {({name: round(one, 1) for name, one in figures.items()})};"
+        f" back after at most {max(figures.values()):.1f} s: { ({name: round(one, 1) for name, one in figures.items()}) };"
         f" later than {WITHIN:g} s: {sorted(late) or 'none'}"
     )
     assert not {name for name, seconds in late.items() if seconds > WITHIN * GENEROUS and name not in JVM}
 
 
-SHORT_RENEWAL = ("tasks-serve", "tasks-pages", "documents-work", "gateway-web", "gateway-stream")
+SHORT_RENEWAL = ("tasks-serve", "documents-work", "gateway-web", "gateway-stream")
 
 
 def test_renewing_every_process_fails_no_request(stack, people, browsers, full):
     """# check 63"""
-    renewable = [name for name in stack.names if name.endswith(("-serve", "-work", "-pages", "-web", "-stream"))]
+    renewable = [
+        name for name in stack.names if name.endswith(("-serve", "-work", "-pages", "-web", "-stream"))
+    ]
     seconds: dict[str, float] = {}
     with Load(stack, people, browsers) as load:
         load.settled()

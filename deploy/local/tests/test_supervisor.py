@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.local import state, supervisor
-from deploy.local.child import Spec
-from deploy.local.probes import appears
+from deploy.local import rolling, state, supervisor
+from deploy.local.child import BESIDE, WORKERS, Spec
+from deploy.local.ports import free_block
+from deploy.local.probes import appears, children, listening_ports, listens
 from deploy.local.say import Refusal
 from deploy.local.supervisor import Supervisor
 from tests.inprocess import eventually
@@ -222,3 +226,99 @@ def test_what_runs_and_does_not_work_is_started_anew(tmp_path, supervise, monkey
     second = running.pids()["engine"]
     time.sleep(0.3)
     assert running.pids()["engine"] == second
+
+
+def test_who_was_ready_is_not_kept_waiting_however_often_it_is_killed(tmp_path, supervise, monkeypatch):
+    monkeypatch.setattr(supervisor, "_LONGEST_PAUSE_OF_READY", 0.2)
+    running = supervise(_spec(tmp_path, "app", SERVE))
+    assert running.wait_ready(10)
+    keeper = running.keepers["app"]
+    for _ in range(6):
+        before = running.pids()["app"]
+        os.kill(before, signal.SIGKILL)
+        began = time.monotonic()
+        while running.pids().get("app", before) == before or not keeper.ready.is_set():
+            time.sleep(0.01)
+    assert time.monotonic() - began < 3, "without the limit the sixth pause would be 3.2 s"
+
+
+def test_ending_by_hand_is_no_failure(tmp_path, supervise, said):
+    running = supervise(_spec(tmp_path, "app", SERVE))
+    assert running.wait_ready(10)
+    for _ in range(5):
+        assert running.restart("app", 10)
+    assert not [line for line in said if "ended with" in line]
+
+
+LISTENER = """
+import pathlib, signal, socket, sys, time
+at = socket.socket()
+at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+at.bind(("127.0.0.1", int(sys.argv[1])))
+at.listen()
+pathlib.Path(sys.argv[2]).touch()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+while True:
+    at.accept()[0].close()
+"""
+
+
+def test_a_successor_listens_before_its_predecessor_ends(tmp_path, supervise):  # check 63
+    with free_block() as port:
+        mark = tmp_path / "app.ready"
+        listener = replace(
+            _spec(tmp_path, "app", ""), command=(sys.executable, "-c", LISTENER, str(port), str(mark)),
+            ready=listens(port), renewal=BESIDE, port=port,
+        )  # fmt: skip
+        running = supervise(listener)
+        assert running.wait_ready(10)
+        before, refused, stop = running.pids()["app"], [], threading.Event()
+
+        def knock():
+            while not stop.is_set():
+                if not listens(port)():
+                    refused.append(time.monotonic())
+
+        knocking = threading.Thread(target=knock)
+        knocking.start()
+        try:
+            assert rolling.renew_all(running, ["app"], 20) == []
+        finally:
+            stop.set()
+            knocking.join()
+        after = running.pids()["app"]
+        assert after != before
+        assert not _alive(before)
+        assert listening_ports(after) == {port}
+        assert not refused
+
+
+def test_a_successor_that_does_not_start_leaves_its_predecessor(tmp_path, supervise):
+    script = "if [ -e once ]; then exit 3; fi; touch once {mark}; exec sleep 60"
+    running = supervise(replace(_spec(tmp_path, "app", script), renewal=BESIDE, port=1))
+    assert running.wait_ready(10)
+    before = running.pids()
+    assert rolling.renew_all(running, ["app"], 5) == ["app"]
+    assert running.pids() == before
+
+
+def test_a_leader_adds_a_worker_before_it_ends_the_oldest(tmp_path, supervise):  # check 63
+    script = (
+        "trap 'sleep 60 & new=$!' TTIN; trap 'kill $old; old=$new' TTOU; sleep 60 & old=$!; touch {mark};"
+        " while :; do wait $old; done"
+    )
+    asked = []
+    spec = replace(
+        _spec(tmp_path, "app", script),
+        renewal=WORKERS,
+        worker_ready=lambda pid: asked.append(pid) or len(asked) > 2,
+    )
+    running = supervise(spec)
+    assert running.wait_ready(10)
+    leader = running.pids()["app"]
+    (before,) = children(leader)
+    assert rolling.renew_all(running, ["app"], 10) == []
+    assert running.pids()["app"] == leader
+    (after,) = children(leader)
+    assert set(asked) == {after}
+    assert after != before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +16,7 @@ from chassis.aggregate import Request
 from chassis.errors import InvalidInput, NotSignedIn, WrongState
 from chassis.identity_types import Principal
 from portal import catalogue, ending
-from portal.connectors.proxy import Proxy
+from portal.connectors.proxy import AT_ONCE, AT_ONCE_PER_APP, PATIENCE, Proxy
 from portal.model import App, Connector, FormLogin
 from portal.vault import Secret
 
@@ -164,6 +167,29 @@ def test_the_trusted_header_is_ours_alone(parts, apps, browser):  # check 17
     ).body.decode()
     names = {line.partition(":")[0].lower() for line in seen.splitlines()}
     assert names <= {"host", "accept-encoding", "x-remote-user", "content-length", "content-type"}
+
+
+def test_a_silent_system_takes_a_few_threads_and_not_all(parts, apps, browser):  # check 59
+    silent = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+    made = app("silent", "慢系统", ["u:fgw"], Connector("header", address, header="X-Remote-User"))
+    catalogue.save_app(parts.apps, made, request())
+    with ThreadPoolExecutor(AT_ONCE + 4) as pool:
+        began = time.monotonic()
+        waiting = [pool.submit(browser, "silent", "/") for _ in range(AT_ONCE_PER_APP + 2)]
+        # Two find no place, and are told after a while; the others hold theirs.
+        refused = [one.result() for one in islice(as_completed(waiting, timeout=15), 2)]
+        assert {one.status for one in refused} == {502}
+        assert all("系统繁忙" in one.body.decode() for one in refused)
+        assert time.monotonic() - began < PATIENCE + 5
+        assert browser("report", "/").status == 200
+        silent.close()
+        assert {one.result(30).status for one in waiting} == {502}
+    again = [browser("report", "/").status for _ in range(3)]
+    assert again == [200] * 3
+    print(
+        f"check 59: {AT_ONCE_PER_APP} requests wait for a silent system, further ones are refused, another system is served"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Processes with too few descriptors or too little memory: they refuse, they do not fall into a loop of crashes, they recover."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.probes import children
+from tests.inprocess import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+DESCRIPTORS = 64
+SHORT = ("tasks-serve", "gateway-web")
+# Where a burst of clients is felt: process → what they ask.
+ASKED = {
+    "tasks-serve": "/api/v1/tasks/todo", "documents-serve": "/api/v1/documents/outgoing", "meetings-serve": "/api/v1/meetings/rooms",
+    "knowledge-serve": "/api/v1/knowledge/items", "gateway-web": "/api/v1/tasks/todo",
+}  # fmt: skip
+REFUSALS = frozenset({429, 500, 502, 503, 504})
+
+
+def tree(pid):
+    """The process and its workers."""
+    return [pid, *(one for child in children(pid) for one in tree(child))]
+
+
+def limited(pid, what, most):
+    """Set the soft limit of a running process and its workers; returns how to undo it."""
+    before = {one: resource.prlimit(one, what) for one in tree(pid)}
+    for one, (_, hard) in before.items():
+        resource.prlimit(one, what, (most(one), hard))
+
+    def undo():
+        for one, limits in before.items():
+            try:
+                resource.prlimit(one, what, limits)
+            except ProcessLookupError:
+                continue  # it has ended meanwhile, and its successor has no such limit
+
+    return undo
+
+
+def burst(stack, token, path, clients, each=5):
+    """Many clients at once, each on a connection of its own; the statuses, 0 for a broken connection."""
+    tls = ssl.create_default_context(cafile=str(stack.ca))
+
+    def one(_):
+        found = []
+        with httpx.Client(base_url=stack.url, verify=tls, timeout=30) as client:
+            for _ in range(each):
+                try:
+                    found.append(client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code)
+                except httpx.HTTPError:
+                    found.append(0)
+        return found
+
+    with ThreadPoolExecutor(clients) as pool:
+        return [status for found in pool.map(one, range(clients)) for status in found]
+
+
+@contextlib.contextmanager
+def crowd(stack, name):
+    """More connections to a process than it has descriptors; they ask nothing."""
+    unit, _, process = name.partition("-")
+    host, _, port = stack.env[f"TONGBAN_{'GRPC' if process == 'serve' else 'HTTP'}_{unit.upper()}"].partition(
+        ":"
+    )
+    with contextlib.ExitStack() as opened:
+        for _ in range(DESCRIPTORS * 2):
+            with contextlib.suppress(OSError):
+                opened.enter_context(socket.create_connection((host, int(port)), timeout=2))
+        yield
+
+
+def address_space(pid):
+    """The bytes that the process has mapped now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("kind", ["descriptors", "memory"])
+def test_a_process_at_its_limit_refuses_and_recovers(stack, people, full, kind):
+    """# check 62"""
+    # As the process stands, with a little to go on: what it needs for one call, and not what a crowd needs.
+    what, most = {
+        "descriptors": (resource.RLIMIT_NOFILE, lambda _pid: DESCRIPTORS),
+        "memory": (resource.RLIMIT_AS, lambda pid: address_space(pid) + (16 << 20)),
+    }[kind]
+    said, refused, held = {}, 0, {}
+    for name in ASKED if full else SHORT:
+        token, path = people.token("qfb.zonghe"), ASKED[name]
+        assert 200 in burst(stack, token, path, 1)
+        before = stack.pid(name)
+        undo = limited(before, what, most)
+        try:
+            if name.endswith("-web") and kind == "descriptors":
+                # As if it had been started so: its workers are new.
+                stack.renew(name)
+            with crowd(stack, name) if kind == "descriptors" else contextlib.nullcontext():
+                found = burst(stack, token, path, 40 if full else 20)
+                held[name] = max(
+                    len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(stack.pid(name))
+                )
+        finally:
+            undo()
+        assert set(found) <= {200, *REFUSALS, 0}, f"{name}: {set(found)}"
+        began = time.monotonic()
+        eventually(lambda token=token, path=path: burst(stack, token, path, 1, 3) == [200] * 3, 60)
+        said[name] = (found.count(200), len(found) - found.count(200), round(time.monotonic() - began, 1))
+        refused += len(found) - found.count(200)
+        # It may have ended once; it must not end again and again.
+        stack.wait_ready(name, 60)
+        settled = stack.pid(name)
+        time.sleep(2)
+        assert stack.pid(name) == settled, f"{name} keeps ending"
+    print(
+        f"check 62: {kind} limited (most open: {held}): {len(said)} processes answered or refused, served again after the limit: {said} (served, refused, s)"
+    )
