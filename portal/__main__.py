@@ -7,7 +7,7 @@ from typing import Any
 from chassis.process import Parts, Service, main
 from chassis.repository import Repository
 from chassis.settings import text
-from portal import ending, rpc, setup
+from portal import ending, identity_events, rpc, setup
 from portal.directory.keeping import keep
 from portal.parts import PortalParts
 from portal.setup.demo_apps import enter_demo_apps
@@ -32,7 +32,12 @@ if __name__ == "__main__":
             who=rpc.WHO,
             add=rpc.add,
             repositories=_repositories,
-            background=lambda parts: [keep(parts), ending.listen(PortalParts(parts))],
+            background=lambda parts: [
+                keep(parts),
+                ending.listen(PortalParts(parts)),
+                identity_events.collect(parts),
+            ],
             commands={"setup": _setup},
+            security=rpc.SECURITY,
         )
     )

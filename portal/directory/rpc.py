@@ -9,7 +9,7 @@ from keycloak import KeycloakAdmin
 from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
-from chassis import context
+from chassis import audit, context
 from chassis.directory import Directory
 from chassis.errors import Unavailable
 from chassis.process import Parts
@@ -70,6 +70,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
 
     def SaveUnits(self, request: pb.SaveUnitsRequest, _rpc: Any) -> pb.SaveUnitsResponse:
         request_of(request)
+        audit.mark(object=",".join(unit.unit for unit in request.units), count=len(request.units))
         saved = commands.save_units(self._admin, list(request.units))
         bus = self._parts.bus
         bus.run(bucket.write(bus.bus, saved.things, []), _SECONDS)
@@ -77,6 +78,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
 
     def SavePeople(self, request: pb.SavePeopleRequest, _rpc: Any) -> pb.SavePeopleResponse:
         request_of(request)
+        audit.mark(object=",".join(one.username for one in request.people), count=len(request.people))
         saved = commands.save_people(self._admin, list(request.people), temporary=self._temporary)
         bus = self._parts.bus
         bus.run(bucket.write(bus.bus, [], saved.things), _SECONDS)

@@ -21,6 +21,7 @@ PORTAL_RIGHTS = (
     "query-groups",
     "manage-clients",
     "view-clients",
+    "view-events",
 )
 
 

@@ -12,6 +12,7 @@ SERVICE = Service(
     repositories=repositories,
     consumers=events.consumers,
     registry=registry,
+    security=rpc.SECURITY,
 )
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis import audit
 from chassis.errors import invalid, not_found
 from chassis.identity_types import Principal
 from services.documents.model.incoming import Delivery
@@ -15,6 +16,8 @@ def access_document(desk: Desk, principal: Principal, key: str) -> Document:
     Raises NotFound.
     """
     document = desk.documents.find(key)
+    if document is not None:
+        audit.mark(level=document.elements.level)
     if document is None or not may_read(document, principal):
         raise not_found("公文")
     return document
@@ -31,6 +34,8 @@ def access_delivery(desk: Desk, principal: Principal, key: str) -> Delivery:
     Raises NotFound.
     """
     delivery = desk.deliveries.find(key)
+    if delivery is not None:
+        audit.mark(level=delivery.level)
     if delivery is None or not principal.tokens & delivery.readers() or delivery.level > principal.clearance:
         raise not_found("收文")
     return delivery
@@ -42,6 +47,8 @@ def access_issued(desk: Desk, principal: Principal, key: str) -> Delivery:
     Raises NotFound.
     """
     delivery = desk.deliveries.find(key)
+    if delivery is not None:
+        audit.mark(level=delivery.level)
     office = delivery is not None and principal.has_post(delivery.issuing_unit, "registrar")
     if delivery is None or not office or delivery.level > principal.clearance:
         raise not_found("收文")
@@ -64,6 +71,8 @@ def access_file(desk: Desk, principal: Principal, key: str, digest: str) -> File
         files = _files(desk.documents.find(key) if trusted else access_document(desk, principal, key))
     else:
         delivery = desk.deliveries.find(key)
+        if delivery is not None:
+            audit.mark(level=delivery.level)
         if delivery is None or (not trusted and delivery.level > principal.clearance):
             raise not_found("文件")
         files = list(delivery.answer_files)

@@ -39,6 +39,9 @@ WHO = {
     "Resend": REGISTRAR, "AcceptReturn": REGISTRAR,
 }  # fmt: skip
 
+# Refused while nobody could keep their record: what takes something away for others.
+SECURITY = frozenset({"WithdrawDocument", "RemoveFile"})
+
 
 def add(parts: Parts, server: grpc.Server) -> None:
     """Put both servicers into the server."""

@@ -17,6 +17,8 @@ DRIVERS = {
         "gateway.stream": "core messages to open streams",
         "portal.directory.bucket": "writes the bucket that chassis.directory reads",
         "portal.directory.keeping": "keeps that bucket",
+        "services.audit.events": "takes the audit's stream in its order",
+        "services.audit.witness": "checkpoints in a bucket",
         "portal.ending": "hears of ended sessions in its work process",
     },
     ("keycloak",): {
