@@ -39,8 +39,7 @@ WHO = {
     "Resend": REGISTRAR, "AcceptReturn": REGISTRAR,
 }  # fmt: skip
 
-# Refused while nobody could keep their record: what takes something away for others.
-SECURITY = frozenset({"WithdrawDocument", "RemoveFile"})
+SECURITY = frozenset({"WithdrawDocument", "RemoveFile"})  # refused while nobody could keep their record
 
 
 def add(parts: Parts, server: grpc.Server) -> None:

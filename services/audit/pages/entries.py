@@ -52,12 +52,17 @@ def csv() -> ResponseReturnValue:
             yield part.data
 
     name = quote(f"审计记录{datetime.now(_CHINA):%Y%m%d-%H%M}.csv")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(content(), 200, headers, content_type="text/csv; charset=utf-8")
 
 
 def _filter() -> pb.Filter:
-    given = pb.Filter(words=request.args.get("q", ""), **{name: request.args.get(name, "") for name in _TEXTS})
+    given = pb.Filter(
+        words=request.args.get("q", ""), **{name: request.args.get(name, "") for name in _TEXTS}
+    )
     for name, field, days in (("from", given.since, 0), ("to", given.until, 1)):
         text = request.args.get(name, "")
         if text:
