@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
+from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.audit.v1 import audit_pb2_grpc
 
 from chassis.client import Client
 from chassis.errors import forbidden
+from chassis.web.filters import local
 
 audit = Client("audit", audit_pb2_grpc.AuditServiceStub)
 SERVICES = {
@@ -30,6 +32,12 @@ def only_auditors() -> None:
     """Nobody else sees these pages at all; the service refuses them, too."""
     if "auditor" not in g.principal.roles:
         raise forbidden("审计记录仅供审计员查看。")
+
+
+def exact(value: Timestamp) -> str:
+    """2026年11月22日 09:12:05."""
+    moment = local(value)
+    return f"{moment:%Y年%-m月%-d日 %H:%M:%S}" if moment else ""
 
 
 def words() -> dict[str, Any]:

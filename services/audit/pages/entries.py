@@ -17,6 +17,7 @@ from services.audit.pages import common
 views = Blueprint("entries", __name__)
 views.before_request(common.only_auditors)
 views.app_context_processor(common.words)
+views.app_template_filter("exact")(common.exact)
 _TEXTS = ("person", "unit", "service", "action", "result", "object")
 _CHINA = timezone(timedelta(hours=8))
 
