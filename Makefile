@@ -8,7 +8,7 @@ TESTS ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install gen run demo import backup restore state trace bench chaos fuzz test test-unit lint clean
+.PHONY: help install gen run demo import audit backup restore state trace bench chaos fuzz test test-unit lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: gen ## Fill a running platform with demonstration data (SIZE=small)
 
 import: gen ## Take a folder of .md, .txt, .docx and .pdf into the knowledge base of a running platform (FOLDER=…)
 	@$(LOCAL).tool --running --service knowledge python -m services.knowledge import $(FOLDER)
+
+audit: gen ## Verify the chain of the audit of a running platform (FROM=number of the first record)
+	@$(LOCAL).tool --running --service audit python -m services.audit verify $(if $(FROM),--from $(FROM))
 
 backup: gen ## Back the running platform up into one encrypted archive (TO=folder ALSO=second)
 	@$(LOCAL).tool python -m deploy.backup backup $(if $(TO),--to "$(TO)") $(if $(ALSO),--also "$(ALSO)")

@@ -116,11 +116,8 @@ class Audit:
         call = context.current()
         marks = call.marks or {}
         reading = call.method.startswith(READING)
-        if (
-            reading
-            and not isinstance(error, _ALWAYS)
-            and (error is not None or marks.get("level", "0") == "0")
-        ):
+        opened = error is None and (marks.get("level", "0") != "0" or KEEP in marks)
+        if reading and not opened and not isinstance(error, _ALWAYS):
             return None
         if isinstance(request, First):
             request = request.message

@@ -215,7 +215,8 @@ class Spool:
                     continue
                 found = _File(path, handle)
                 if path.exists():
-                    _log.info("audit takes over", file=path.name, bytes=found.size)
+                    if found.size:
+                        _log.info("audit takes over", file=path.name, bytes=found.size)
                     self._older.append(found)
                 else:
                     os.close(handle)

@@ -123,7 +123,8 @@ class Stream:
         try:
             # Browsers wait this long before they connect again.
             yield "retry: 5000\n\n"
-            if (number_of := await asyncio.to_thread(count, session.access)) is not None:
+            # Who holds no post has no list; asking would be one refusal on record for every page that such a person opens.
+            if principal.posts and (number_of := await asyncio.to_thread(count, session.access)) is not None:
                 yield written(("todo", {"count": number_of}))
             async for text in self._queued(cookie, listener):
                 yield text

@@ -7,7 +7,7 @@ from typing import Any
 from chassis.process import Parts, Service, main
 from chassis.repository import Repository
 from chassis.settings import text
-from portal import ending, rpc, setup
+from portal import ending, identity_events, rpc, setup
 from portal.directory.keeping import keep
 from portal.directory.watching import watch
 from portal.parts import PortalParts
@@ -24,7 +24,12 @@ def _setup(parts: Parts, _arguments: list[str]) -> int:
 
 def _background(parts: Parts) -> list[Any]:
     figures.watch(parts)
-    return [keep(parts), watch(parts), ending.listen(PortalParts(parts))]
+    return [
+        keep(parts),
+        watch(parts),
+        ending.listen(PortalParts(parts)),
+        identity_events.collect(parts),
+    ]
 
 
 def _repositories(parts: Parts) -> dict[str, Repository[Any]]:
@@ -39,6 +44,7 @@ SERVICE = Service(
     repositories=_repositories,
     background=_background,
     commands={"setup": _setup, "state": telling.tell},
+    security=rpc.SECURITY,
 )
 
 if __name__ == "__main__":

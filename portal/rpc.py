@@ -13,6 +13,19 @@ from portal.parts import PortalParts
 
 WHO = {**directory_rpc.WHO, **app_rpc.WHO, **administration_rpc.WHO}
 
+# Refused while nobody could keep their record: people and units, the catalogue, the vault, what was dead and is sent anew.
+SECURITY = frozenset(
+    {
+        "SaveUnits",
+        "SavePeople",
+        "SaveApp",
+        "RemoveApp",
+        "SaveCredential",
+        "ForgetCredential",
+        "ReplayDeadLetter",
+    }
+)
+
 
 def add(chassis: Parts, server: Any) -> None:
     """Puts the portal's services into the server."""

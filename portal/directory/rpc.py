@@ -10,7 +10,7 @@ from keycloak import KeycloakAdmin
 from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
-from chassis import context
+from chassis import audit, context
 from chassis.bus import ENDED
 from chassis.directory import Directory
 from chassis.ended import login_entry
@@ -75,6 +75,8 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return pb.SearchPeopleResponse(people=people)
 
     def SaveUnits(self, request: pb.SaveUnitsRequest, _rpc: Any) -> pb.SaveUnitsResponse:
+        audit.mark(object=",".join(unit.unit for unit in request.units), count=len(request.units))
+
         def effect() -> pb.SaveUnitsResponse:
             saved = commands.save_units(self._admin, list(request.units))
             bus = self._parts.bus
@@ -84,6 +86,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return once(self._parts.store, request_of(request), pb.SaveUnitsResponse, effect)
 
     def SavePeople(self, request: pb.SavePeopleRequest, _rpc: Any) -> pb.SavePeopleResponse:
+        audit.mark(object=",".join(one.username for one in request.people), count=len(request.people))
         return self._people(
             request,
             lambda: commands.save_accounts(
@@ -92,6 +95,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         )
 
     def SaveRights(self, request: pb.SaveRightsRequest, _rpc: Any) -> pb.SavePeopleResponse:
+        audit.mark(object=",".join(one.username for one in request.rights), count=len(request.rights))
         return self._people(
             request,
             lambda: commands.save_rights(self._admin, _caller(), list(request.rights), tell=self._end),

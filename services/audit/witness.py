@@ -48,8 +48,11 @@ async def put(bus: Bus, chain: Chain, made: Checkpoint) -> None:
 
 
 async def in_bucket(bus: Bus, only: str = "") -> list[Checkpoint]:
-    """What the bucket knows."""
-    bucket = await bus.bucket(BUCKET)
+    """What the bucket knows; nothing while there is none, which only the writer may make."""
+    try:
+        bucket = await bus.js.key_value(BUCKET)
+    except NotFoundError:
+        return []
     found: list[Checkpoint] = []
     for key in [only] if only else await _keys(bucket):
         value = await _value(bucket, key)

@@ -13,6 +13,7 @@ SERVICE = Service(
     consumers=events.consumers,
     registry=registry,
     mend=mend,
+    security=rpc.SECURITY,
 )
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis import audit
 from chassis.errors import invalid, not_found
 from chassis.identity_types import Principal
 from services.documents.model.incoming import Delivery
@@ -22,6 +23,7 @@ def access_read(document: Document, principal: Principal) -> Document:
 
     Raises NotFound.
     """
+    audit.mark(level=document.elements.level)
     if not may_read(document, principal):
         raise not_found("公文")
     return document
@@ -45,6 +47,7 @@ def access_received(delivery: Delivery, principal: Principal) -> Delivery:
 
     Raises NotFound.
     """
+    audit.mark(level=delivery.level)
     if not principal.tokens & delivery.readers() or delivery.level > principal.clearance:
         raise not_found("收文")
     return delivery
@@ -56,6 +59,8 @@ def access_issued(desk: Desk, principal: Principal, key: str) -> Delivery:
     Raises NotFound.
     """
     delivery = desk.deliveries.find(key)
+    if delivery is not None:
+        audit.mark(level=delivery.level)
     office = delivery is not None and principal.has_post(delivery.issuing_unit, "registrar")
     if delivery is None or not office or delivery.level > principal.clearance:
         raise not_found("收文")
@@ -78,6 +83,8 @@ def access_file(desk: Desk, principal: Principal, key: str, digest: str) -> File
         files = _files(desk.documents.find(key) if trusted else access_document(desk, principal, key))
     else:
         delivery = desk.deliveries.find(key)
+        if delivery is not None:
+            audit.mark(level=delivery.level)
         if delivery is None or (not trusted and delivery.level > principal.clearance):
             raise not_found("文件")
         files = list(delivery.answer_files)

@@ -35,6 +35,8 @@ WHO = {
     "Resend": REGISTRAR, "AcceptReturn": REGISTRAR,
 }  # fmt: skip
 
+SECURITY = frozenset({"WithdrawDocument", "RemoveFile"})  # refused while nobody could keep their record
+
 
 def add(parts: Parts, server: grpc.Server) -> None:
     """Put both servicers into the server."""

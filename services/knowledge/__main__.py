@@ -32,6 +32,7 @@ SERVICE = Service(
         _shelf(parts), Client("documents", documents_pb2_grpc.DocumentServiceStub, token=parts.token.get)
     ),
     commands={"import": importing.run},
+    security=rpc.SECURITY,
 )
 
 if __name__ == "__main__":

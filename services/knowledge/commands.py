@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chassis import clock
+from chassis import audit, clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
 from chassis.errors import forbidden, invalid, not_found
@@ -39,6 +39,8 @@ def access_item(shelf: Shelf, key: str, principal: Principal) -> Item:
     Raises NotFound, also for what is there and not for this person.
     """
     item = shelf.items.find(key)
+    if item is not None:
+        audit.mark(level=item.level)
     if item is None or not item.readable_by(principal):
         raise not_found("资料")
     return item

@@ -39,6 +39,9 @@ WHO = {
     "ImportItem": callers("service:knowledge"),
 }
 
+# Refused while nobody could keep their record: who may read something, and what is taken away.
+SECURITY = frozenset({"UpdateItem", "WithdrawItem", "RestoreItem"})
+
 
 def me() -> Principal:
     """The verified caller."""

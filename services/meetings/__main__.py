@@ -9,7 +9,7 @@ from services.meetings import events
 from services.meetings.booking import BookingDesk
 from services.meetings.registry import registry
 from services.meetings.repository import Records, records
-from services.meetings.rpc import WHO, MeetingService
+from services.meetings.rpc import SECURITY, WHO, MeetingService
 
 
 def of(parts: Parts) -> Records:
@@ -28,7 +28,7 @@ SERVICE = Service(
     "meetings", WHO, add, lambda parts: of(parts).by_name(),
     lambda parts: events.consumers(BookingDesk(of(parts))), registry,
     lambda parts: [events.by_the_clock(BookingDesk(of(parts)))],
-    mend=lambda parts: events.mend(BookingDesk(of(parts))),
+    mend=lambda parts: events.mend(BookingDesk(of(parts))), security=SECURITY,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from services.tasks import events
 from services.tasks.ledger import Ledger
 from services.tasks.registry import registry
 from services.tasks.repository import records
-from services.tasks.rpc import WHO, TaskService
+from services.tasks.rpc import SECURITY, WHO, TaskService
 
 of = partial(records, obligation_event=events.obligation_event, task_event=events.task_event)
 
@@ -37,6 +37,7 @@ SERVICE = Service(
     lambda parts: events.consumers(ledger(parts)),
     registry,
     mend=lambda parts: events.mend(ledger(parts)),
+    security=SECURITY,
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import binascii
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis import clock
+from chassis import audit, clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
 from chassis.errors import forbidden, invalid, not_found
@@ -137,6 +137,8 @@ def access_obligation(obligation: Obligation, directory: Directory, principal: P
 
     Raises NotFound.
     """
+    if obligation.facts is not None:
+        audit.mark(level=obligation.facts.level)
     if obligation.facts is not None and obligation.facts.level <= principal.clearance:
         own = obligation.holders & principal.tokens
         # The same units as in the index: who finds it in the unit's list can open it.

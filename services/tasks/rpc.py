@@ -38,6 +38,8 @@ WHO: Who = {
     "SettleReturn": callers("person"),
     "CancelTask": callers("person"),
 }
+# Refused while nobody could keep their record: nothing here gives or takes a right.
+SECURITY: frozenset[str] = frozenset()
 PAGE, LARGEST = 100, 500
 
 

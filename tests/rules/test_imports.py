@@ -19,10 +19,13 @@ DRIVERS = {
         "portal.directory.bucket": "writes the bucket that chassis.directory reads",
         "portal.directory.keeping": "keeps that bucket",
         "portal.directory.watching": "tells of logins that ended at Keycloak",
+        "services.audit.events": "takes the audit's stream in its order",
+        "services.audit.witness": "checkpoints in a bucket",
     },
     ("keycloak",): {
         "portal.keycloak": "the administrator's client",
         "portal.setup": "the realm",
+        "portal.identity_events": "what only Keycloak sees, for the audit",
         "portal.directory": "units are groups, people are users",
     },
     ("tantivy",): {"chassis.search": "the search index"},
@@ -96,6 +99,7 @@ def test_chassis_knows_nothing_of_those_who_stand_on_it():
     generated = {
         module.name: [name for name in known(module, "tongban") if not tree.below(name, "tongban.portal.v1")]
         for module in of("chassis")
+        if module.name != "chassis.audit"  # it writes the records which the audit chains
     }
     # It may know the directory's messages, which it keeps for everybody, and no other unit's.
     assert not {

@@ -122,6 +122,31 @@ def test_drafts_of_secrets_are_no_secrets(tmp_path):
     assert folders.files(tmp_path)["files/secrets"] == ["secrets/one"]
 
 
+def test_the_audits_files_are_copied_before_they_are_kept(tmp_path):
+    """They grow all the time, and a file that grows while it is read would not be what its tally says."""
+    var, still = tmp_path / "var", tmp_path / "still"
+    for name in (
+        "audit/chain/segment-000000000001.jsonl",
+        "audit/chain/checkpoints.jsonl",
+        "audit/chain/lock",
+        "tasks/audit/1a.000001",
+    ):
+        (var / name).parent.mkdir(parents=True, exist_ok=True)
+        (var / name).write_text("one\n")
+    kept = folders.audit_copy(var, still)
+    assert kept == [
+        "audit/chain/checkpoints.jsonl",
+        "audit/chain/segment-000000000001.jsonl",
+        "tasks/audit/1a.000001",
+    ]
+    assert folders.files(var)[folders.AUDIT] == kept
+    before = folders.tally(still, kept)
+    with (var / kept[1]).open("a") as grown:
+        grown.write("two\n")
+    (var / kept[2]).unlink()
+    assert folders.tally(still, kept).root == before.root
+
+
 def test_a_place_that_is_taken_is_refused(tmp_path):
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "something").touch()

@@ -1,0 +1,167 @@
+"""What the gateway puts on record: logins and their ends, and what it refuses before any service hears of it. # check 74"""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+from tongban.events.v1 import audit_pb2
+
+from chassis.errors import NotSignedIn, forbidden
+from chassis.spool import frames
+from gateway import auditing, cookies
+from gateway.tests.unit import fakes
+from gateway.web import create
+
+
+class World:
+    """A gateway whose broker is away, so that all it records lies in its spool."""
+
+    def __init__(self, tmp_path):
+        self.parts = fakes.parts(tmp_path)
+        self.upstream = fakes.FakeUpstream()
+        self.app = create(self.parts, fakes.sample_routes(), self.upstream)
+        self.client = self.app.test_client()
+        self.client.environ_base.update(HTTP_SEC_FETCH_SITE="same-origin", HTTP_X_REAL_IP="10.2.3.4")
+
+    def sign_in(self):
+        cookie = fakes.logged_in(self.parts)
+        self.client.set_cookie(cookies.SESSION, cookie, domain="localhost", secure=True)
+        return cookie
+
+    def call(self, method, path, **how):
+        return self.client.open(path, method=method, base_url=fakes.PUBLIC, **how)
+
+    def records(self):
+        """(action, result) of everything on record; each has its address and its time."""
+        folder = self.parts.settings.own_var / "audit"
+        kept = itertools.chain.from_iterable(frames(path.read_bytes()) for path in sorted(folder.glob("*")))
+        self.last = [audit_pb2.AuditRecord.FromString(one) for one in kept]
+        assert all(one.at.seconds and one.service == "gateway" for one in self.last)
+        return [(one.action, one.result) for one in self.last]
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    yield made
+    made.parts.audit.close()
+
+
+def login(world, query):
+    state = world.call("GET", "/auth/login?next=/x").location.partition("state=")[2]
+    return world.call("GET", "/auth/callback" + query.format(state=state))
+
+
+def test_a_login_and_a_logout(world):
+    login(world, "?code=good&state={state}")
+    csrf = world.call("GET", "/auth/me").json["csrf"]
+    world.call("POST", "/auth/logout", data={"_csrf": csrf}, headers={"Origin": fakes.PUBLIC})
+    assert world.records() == [("Login", "OK"), ("Logout", "OK")]
+    first, last = world.last
+    assert (first.person, first.name, first.unit, first.session) == ("p1", "张三", "fgw", "login1")
+    assert (last.person, last.session, last.address, last.peer) == ("p1", "login1", "10.2.3.4", "127.0.0.1")
+    # Keycloak tells of it as well: that is the same end, and one record.
+    world.parts.oidc.check_logout_token = lambda token: {"sid": "login1", "jti": "j1"}
+    world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"})
+    assert len(world.records()) == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["?code=bad&state={state}", "?code=good&state=x", "?error=denied&state={state}"]
+)
+def test_a_login_that_is_refused(world, query):
+    assert login(world, query).status_code == 400
+    assert world.records() == [("LoginRefused", "LOGIN_REFUSED")]
+
+
+def test_ends_that_nobody_asked_for(world, monkeypatch):
+    world.sign_in()
+    world.parts.oidc.check_logout_token = lambda token: {"sid": "login1", "jti": "j1"}
+    world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"})
+    assert world.records() == [("SessionEnded", "BY_IDENTITY_PROVIDER")]
+    world.parts.verifier.ended.clear()
+    world.sign_in()
+    monkeypatch.setattr(world.parts.sessions, "_idle", -1)
+    assert world.call("GET", "/auth/check").status_code == 401
+    assert world.call("GET", "/auth/check").status_code == 401
+    assert world.records()[1:] == [("SessionEnded", "IDLE")]
+    assert world.last[-1].person == "p1"
+
+
+def test_a_login_that_cannot_be_renewed(world):
+    cookie = world.sign_in()
+    session = world.parts.sessions.find(cookie)
+    world.parts.oidc.live.clear()
+    world.parts.sessions.change(session.key, lambda record: record.update(renew_at=0, access_until=0))
+    assert world.call("GET", "/auth/check").status_code == 401
+    assert world.records() == [("SessionEnded", "BY_IDENTITY_PROVIDER")]
+
+
+def test_what_is_refused_here_and_what_a_service_refused(world):
+    world.sign_in()
+    assert world.call("POST", "/api/v1/sample/things/t1:close", json={}).status_code == 403
+    assert world.records() == [("ApiRefused", "CSRF")]
+    one = world.last[0]
+    assert (one.person, one.object, one.address) == ("p1", "POST /api/v1/sample/things/t1:close", "10.2.3.4")
+
+    def refuse(_route, _request):
+        problem = forbidden()
+        problem.remote = True  # as chassis.errors marks what came over the wire
+        raise problem
+
+    world.upstream.answer = refuse
+    assert world.call("GET", "/api/v1/sample/things").status_code == 403
+    assert len(world.records()) == 1, "the service's door has it on record"
+
+
+def test_what_anybody_can_cause_is_counted(world, monkeypatch):
+    monkeypatch.setattr(auditing, "WINDOW", 0.3)
+    for _ in range(20):
+        assert world.call("GET", "/api/v1/sample/things").status_code == 401
+    assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")]
+    end = time.monotonic() + 5
+    while len(world.records()) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")] * 2
+    assert dict(world.last[1].details) == {"count": "19"}
+    print("check 74: 20 calls without a login: 2 records, of 1 and of 19")
+
+
+def test_too_many_requests_are_on_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("TONGBAN_RATE_ADDRESS", "1")
+    monkeypatch.setenv("TONGBAN_BURST_ADDRESS", "3")
+    world = World(tmp_path)
+    world.sign_in()
+    answers = [world.call("GET", "/api/v1/sample/things").status_code for _ in range(8)]
+    assert 429 in answers
+    assert world.records() == [("ApiRefused", "TOO_OFTEN")]
+    world.parts.audit.close()
+
+
+def test_a_logout_token_of_somebody_else(world):
+    def refuse(_token):
+        raise NotSignedIn("NOT_SIGNED_IN", "")
+
+    world.parts.oidc.check_logout_token = refuse
+    world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"})
+    assert world.records() == [("LogoutTokenRefused", "NOT_SIGNED_IN")]
+
+
+def test_no_token_and_no_cookie_is_on_record(world):
+    """# check 74: a record holds no secret."""
+    cookie = world.sign_in()
+    world.call("GET", "/api/v1/sample/things", headers={"Authorization": "Bearer secret-token|login9|x"})
+    world.call(
+        "POST",
+        "/api/v1/sample/things/t1:close",
+        json={"title": "秘密内容"},
+        headers={"X-CSRF-Token": "wrong"},
+    )
+    world.records()
+    folder = world.parts.settings.own_var / "audit"
+    data = b"".join(path.read_bytes() for path in folder.glob("*"))
+    assert data
+    for secret in (cookie, "secret-token", "秘密内容", "login9|x"):
+        assert secret.encode() not in data

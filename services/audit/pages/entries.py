@@ -1,0 +1,79 @@
+"""The list of what is on record, one entry of it, and the list as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from tongban.audit.v1 import audit_pb2 as pb
+
+from chassis.errors import invalid
+from chassis.web import paged
+from services.audit.pages import common
+
+views = Blueprint("entries", __name__)
+views.before_request(common.only_auditors)
+views.app_context_processor(common.words)
+views.app_template_filter("exact")(common.exact)
+_TEXTS = ("person", "unit", "service", "action", "result", "object")
+_CHINA = timezone(timedelta(hours=8))
+
+
+@views.get("/")
+def index() -> ResponseReturnValue:
+    """Newest first."""
+    given, cursor = _filter(), request.args.get("cursor", "")
+    found = common.audit.SearchEntries(pb.SearchEntriesRequest(filter=given, page_size=50, page_token=cursor))
+    narrowed = {name: value for name in _TEXTS if (value := getattr(given, name))}
+    kept = {name: value for name, value in request.args.items() if name != "cursor" and value}
+    return render_template(
+        "entries.html", found=found, page=paged(found.next_page_token, found.total), narrowed=narrowed,
+        csv="/audit/entries.csv" + (f"?{urlencode(kept)}" if kept else ""), wide=True,
+    )  # fmt: skip
+
+
+@views.get("/entries/<entry>")
+def show(entry: str) -> ResponseReturnValue:
+    """Everything about one entry."""
+    return render_template("entry.html", one=common.audit.GetEntry(pb.GetEntryRequest(entry=entry)))
+
+
+@views.get("/entries.csv")
+def csv() -> ResponseReturnValue:
+    """The entries of the list, ten thousand at most."""
+    parts = common.audit.ReadEntries(pb.ReadEntriesRequest(filter=_filter()), 60)
+    first = next(parts).data  # an error is still an error page here
+
+    def content() -> Iterator[bytes]:
+        yield first
+        for part in parts:
+            yield part.data
+
+    name = quote(f"审计记录{datetime.now(_CHINA):%Y%m%d-%H%M}.csv")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content(), 200, headers, content_type="text/csv; charset=utf-8")
+
+
+def _filter() -> pb.Filter:
+    given = pb.Filter(
+        words=request.args.get("q", ""), **{name: request.args.get(name, "") for name in _TEXTS}
+    )
+    for name, field, days in (("from", given.since, 0), ("to", given.until, 1)):
+        text = request.args.get(name, "")
+        if text:
+            field.FromDatetime(_day(name, text) + timedelta(days=days))
+    return given
+
+
+def _day(name: str, text: str) -> datetime:
+    """The beginning of a day in China."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=_CHINA).astimezone(UTC)
+    except ValueError as problem:
+        raise invalid(**{name: "日期不正确。"}) from problem

@@ -1,0 +1,58 @@
+"""The list as a file for a spreadsheet: nothing that somebody wrote becomes a formula. # check 31"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from services.audit.csv_export import HEAD, pieces, safe
+from services.audit.room import Found
+from tests.inprocess import directory_of
+
+FORMULAS = (
+    "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "=cmd|' /C calc'!A0", "＝1", "＋1", "－1", "＠x",
+    '=HYPERLINK("http://x","y")', "-2+3+cmd|' /C calc'!A0", "x\n=1",
+)  # fmt: skip
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+def record(**more):
+    return {
+        "at": "2026-11-22T08:00:00.000Z",
+        "service": "documents",
+        "action": "SignOffDocument",
+        "result": "OK",
+        **more,
+    }
+
+
+def test_no_cell_is_a_formula():
+    names = ("name", "object", "address", "request_id", "session", "on_behalf_of", "person", "unit")
+    found = [
+        Found(number + 1, record(**dict.fromkeys(names, text), details={"why": text}))
+        for number, text in enumerate(FORMULAS)
+    ]
+    rows = list(csv.reader(io.StringIO(b"".join(pieces(found, directory_of([], {}))).decode("utf-8-sig"))))
+    assert tuple(rows[0]) == HEAD
+    assert len(rows) == len(FORMULAS) + 1
+    for row in rows[1:]:
+        assert len(row) == len(HEAD)
+        assert not [cell for cell in row if cell.lstrip(" ").startswith(DANGEROUS) or "\n" in cell]
+    print(f"check 31: {len(FORMULAS)} formulas in {len(names) + 1} columns: none left")
+
+
+def test_what_is_harmless_stays_as_it_is():
+    for text in ("", "张三", "10.0.0.1", "a=b", "云政办发〔2026〕12号"):
+        assert safe(text) == text
+
+
+def test_times_are_those_of_china_and_words_are_chinese():
+    data = b"".join(
+        pieces(
+            [Found(1, record(name="张三", unit="fgw", level=2))],
+            directory_of([("fgw", "区发展和改革局", "", "organisation")], {}),
+        )
+    )
+    row = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))[1]
+    assert row[:6] == ["1", "2026-11-22 16:00:00", "公文", "签发公文", "成功", "张三"]
+    assert (row[7], row[10]) == ("区发展和改革局", "机密")

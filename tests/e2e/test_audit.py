@@ -1,0 +1,57 @@
+"""The auditor in a real browser: who did what, one entry, the chain's state, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import PHONE, Enter, Platform, fits
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def test_the_auditor_sees_what_was_done_and_nobody_else_does(enter: Enter, platform: Platform) -> None:
+    """# check 74, 21"""
+    clerk = enter("qfb.wenshu")
+    answer = clerk.goto(platform.url + "/audit/")
+    assert answer is not None
+    assert answer.status == 403
+    keeper = enter("sysadmin")
+    answer = keeper.goto(platform.url + "/audit/")
+    assert answer is not None
+    assert answer.status == 403
+    # Logged in over the page of Keycloak, so with the address that the edge saw.
+    auditor = enter("auditor")
+    auditor.locator("nav.nav").get_by_role("link", name="审计").click()
+    expect(auditor.get_by_role("heading", name="审计记录", level=1)).to_be_visible()
+    fits(auditor)
+    auditor.goto(platform.url + "/audit/?service=gateway&action=Login")
+    row = auditor.locator("#results tbody tr").first
+    expect(row).to_contain_text("登录")
+    expect(row).to_contain_text("127.0.0.1")
+    # The refusals of the two others.
+    auditor.goto(platform.url + "/audit/?result=refused")
+    expect(auditor.locator("#results")).to_contain_text("页面请求被拒绝")
+    auditor.locator("#results tbody a").first.click()
+    expect(auditor.get_by_role("heading", name="在记录链中")).to_be_visible()
+    fits(auditor)
+    with auditor.expect_download() as download:
+        auditor.goto(platform.url + "/audit/?service=gateway")
+        auditor.get_by_role("link", name="导出表格").click()
+    assert download.value.path().read_text(encoding="utf-8-sig").startswith('"序号","时间"')
+
+
+def test_the_chain_is_verified_by_a_button(enter: Enter, platform: Platform) -> None:
+    """# check 75, 77: on the running platform."""
+    auditor = enter("auditor", PHONE)
+    auditor.goto(platform.url + "/audit/chain")
+    expect(auditor.get_by_role("heading", name="记录链状态")).to_be_visible()
+    auditor.get_by_role("button", name="立即校验").click()
+    for _ in range(20):
+        auditor.goto(platform.url + "/audit/chain")
+        if auditor.get_by_text("记录链完好").count():
+            break
+    expect(auditor.get_by_text("记录链完好")).to_be_visible()
+    fits(auditor)
+    auditor.goto(platform.url + "/audit/")
+    fits(auditor)
