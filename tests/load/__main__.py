@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from chassis import log
 from tests.load import report
 from tests.load.measuring import BUSY, Figure, Line, busy
@@ -68,6 +70,7 @@ def main() -> int:
     given = parser.parse_args()
     log.configure("bench", "bench")
     # Services run inside this process; a line for each of their calls would be all that one sees.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
     logging.getLogger().setLevel(logging.ERROR)
     part_busy = busy(2.0)
     if part_busy > BUSY and not given.anyway:
