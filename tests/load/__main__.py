@@ -110,7 +110,11 @@ def main() -> int:
 
     at_site = [part for part in WITH_SITE if part in wanted]
     if at_site:
-        _at_site(at_site, var, keep, quick=given.quick)
+        try:
+            _at_site(at_site, var, keep, quick=given.quick)
+        except Exception:  # noqa: BLE001 - the platform did not start; told, and the parts without it go on
+            traceback.print_exc()
+            failed += at_site
     for part in (part for part in WITHOUT_SITE if part in wanted):
         keep(part, partial(_alone, part, var, quick=given.quick))
     if given.keep:
