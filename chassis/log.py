@@ -5,10 +5,12 @@ Values never break a line nor command a terminal. Tokens, cookies and passwords 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -17,6 +19,8 @@ from chassis import context
 
 _json = structlog.processors.JSONRenderer(ensure_ascii=False)
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_process: dict[str, str] = {}
+_output = logging.StreamHandler(sys.stdout)
 _SECRET = ("token", "password", "secret", "cookie", "authorization", "credential")
 
 
@@ -34,17 +38,40 @@ def _with_call(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
 
 def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if any(part in str(key).lower() for part in _SECRET):
+        if _is_secret(str(key)):
             event[key] = "[removed]"
         elif isinstance(value, dict):
             event[key] = _without_secrets(_logger, _method, dict(value))
     return event
 
 
+@lru_cache(2000)
+def _is_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _SECRET)
+
+
 def _render(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     """One line of JSON. What JSON leaves as it is but a terminal or a reader takes for a command or a line's end is escaped."""
     line = str(_json(logger, method, event))
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+
+
+def _named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in _process.items():
+        event.setdefault(key, value)
+    return event
+
+
+class _Lines:
+    """Writes what was rendered, one whole line at a time, to where the libraries' lines go."""
+
+    def write(self, line: str) -> None:
+        """One line; when nobody can take it any more, a full disk say, what is being done goes on without."""
+        with _output.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
+            _output.stream.write(line + "\n")
+            _output.flush()
+
+    debug = info = warning = error = critical = exception = fatal = msg = write
 
 
 def configure(service: str, process: str) -> None:
@@ -56,31 +83,27 @@ def configure(service: str, process: str) -> None:
         _without_secrets,
         structlog.processors.format_exc_info,
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-
-    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event.setdefault("service", service)
-        event.setdefault("process", process)
-        return event
-
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
+    _process.update(service=service, process=process)
+    _output.setStream(sys.stdout)
+    _output.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                named,
+                _named,
                 _render,
             ],
         )
     )
+    # Our own lines take the short way to the same stream: by the standard library's records each costs twice as much.
+    structlog.configure(
+        processors=[*shared, _named, _render],
+        logger_factory=lambda *_: _Lines(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_output]
     root.setLevel(logging.INFO)
     for noisy in ("httpx", "pymongo", "nats", "tantivy"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -141,7 +141,7 @@ class Repository(Generic[T]):
         record, events = self._dump(aggregate)
         try:
             self._with_intent(
-                aggregate.id, 1, lambda: self.collection.insert({**record, "revision": 1, "outbox": events})
+                {aggregate.id: 1}, lambda: self.collection.insert({**record, "revision": 1, "outbox": events})
             )
         except Exists:
             there = self.find(aggregate.id)
@@ -151,6 +151,27 @@ class Repository(Generic[T]):
         aggregate.revision = 1
         aggregate.news.clear()
         return aggregate
+
+    def add_all(self, aggregates: list[tuple[T, Request]]) -> None:
+        """Save new aggregates in two writes, however many they are; what a repetition finds there already stays as it is.
+
+        Raises Exists when an id is taken by something else; then some of the others may have been saved.
+        """
+        there = self.get_many(aggregate.id for aggregate, _ in aggregates)
+        if any(one.id in there and not request.seen(there[one.id]) for one, request in aggregates):
+            raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.")
+        fresh = [(one, request) for one, request in aggregates if one.id not in there]
+        records = []
+        for aggregate, request in fresh:
+            request.mark(aggregate)
+            record, events = self._dump(aggregate)
+            records.append({**record, "revision": 1, "outbox": events})
+        if records:
+            saves = {record["_id"]: 1 for record in records}
+            self._with_intent(saves, lambda: self.collection.insert_all(records))
+        for aggregate, _ in fresh:
+            aggregate.revision = 1
+            aggregate.news.clear()
 
     def change(
         self,
@@ -204,28 +225,36 @@ class Repository(Generic[T]):
 
     def _save(self, aggregate: T) -> None:
         record, events = self._dump(aggregate)
-        self._with_intent(aggregate.id, aggregate.revision + 1, lambda: self.collection.save(record, events))
+        self._with_intent(
+            {aggregate.id: aggregate.revision + 1}, lambda: self.collection.save(record, events)
+        )
         aggregate.revision += 1
         aggregate.news.clear()
 
-    def _with_intent(self, key: str, revision: int, write: Callable[[], None]) -> None:
+    def _with_intent(self, saves: dict[str, int], write: Callable[[], None]) -> None:
         # The revision tells the relay whether the save has been: a record that has reached it holds the save, or has refused it.
-        intent = f"{self.name}/{key}/{revision}.{uuid.uuid4().hex}"
+        intents = [f"{self.name}/{key}/{revision}.{uuid.uuid4().hex}" for key, revision in saves.items()]
         began = time.time()
-        self._pending.insert({"_id": intent, "at": began})
+        noted = [{"_id": intent, "at": began} for intent in intents]
+        if len(noted) == 1:
+            self._pending.insert(noted[0])
+        else:
+            self._pending.insert_all(noted)
         try:
             write()
         except Unavailable:
             # It may have been written all the same: the relay finds out.
             raise
         except Exception:
-            # Nothing was written, so there is nothing to publish.
-            self._pending.remove(intent)
+            # Of one save nothing was written, so there is nothing to publish; of several some may have been: the relay finds out.
+            if len(intents) == 1:
+                self._pending.remove(intents[0])
             raise
-        if abs(time.time() - began) > SLOW:
-            # A process that stood still between intent and save: the relay may have given the intent up meanwhile.
-            self._pending.put({"_id": intent, "at": time.time()})
-        self._wake(intent)
+        for intent in intents:
+            if abs(time.time() - began) > SLOW:
+                # A process that stood still between intent and save: the relay may have given the intent up meanwhile.
+                self._pending.put({"_id": intent, "at": time.time()})
+            self._wake(intent)
 
     def _dump(self, aggregate: T) -> tuple[Record, list[Record]]:
         record = _converter.unstructure(aggregate, unstructure_as=self._kind)

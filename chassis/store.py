@@ -20,6 +20,7 @@ from chassis.settings import Settings
 
 Record = dict[str, Any]
 _CODEC: CodecOptions[Record] = CodecOptions(tz_aware=True)
+TAKEN = 11000  # DuplicateKey
 DISK_FULL = 14031  # OutOfDiskSpace
 TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge; the record would have grown beyond 16 MB
 MOST_KEYS = 1000  # asked for at once
@@ -44,6 +45,8 @@ def _typed() -> Iterator[None]:
         ) from problem
     except (driver.OperationFailure, driver.DocumentTooLarge) as problem:
         code = _code(problem)
+        if code == TAKEN:
+            raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
         if code == DISK_FULL:
             raise Unavailable(
                 "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
@@ -96,6 +99,16 @@ class Collection:
             self._ensure_index("revision")
         with _typed():
             self._c.insert_one(record)
+
+    def insert_all(self, records: list[Record]) -> None:
+        """Add several records in one write.
+
+        Raises Exists when an `_id` is taken; the others may have been added then.
+        """
+        if any("revision" in record for record in records):
+            self._ensure_index("revision")
+        with _typed():
+            self._c.insert_many(records, ordered=False)
 
     def save(self, record: Record, events: list[Record]) -> None:
         """Replace the record whose `_id` and `revision` are those of `record` and raise its revision by one.

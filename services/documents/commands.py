@@ -235,8 +235,12 @@ def deliveries_of(desk: Desk, document: Document) -> list[Delivery]:
     return [found[key] for unit in document.units if (key := f"{document.id}|{unit}") in found]
 
 
-def deliver(desk: Desk, request: Request, document: Document, unit: str) -> None:
-    """Put the document before one unit; repeating it does nothing."""
+def deliver(desk: Desk, event: Callable[[str], Request], document: Document, units: Iterable[str]) -> None:
+    """Put the document before these units; repeating it does nothing. event(part): the key of the effect for one unit."""
+    desk.deliveries.add_all([(_delivery(document, unit), event(f"|{unit}")) for unit in units])
+
+
+def _delivery(document: Document, unit: str) -> Delivery:
     elements, at = document.elements, document.dispatched_at or clock.now()
     copy = unit in elements.copies
     delivery = Delivery(
@@ -247,7 +251,7 @@ def deliver(desk: Desk, request: Request, document: Document, unit: str) -> None
     )  # fmt: skip
     sender = next((entry.person for entry in reversed(document.course) if entry.action == "核发"), "")
     delivery.arrive(Actor(sender, document.issuing_unit), at)
-    desk.deliveries.add(delivery, request)
+    return delivery
 
 
 def lapse(desk: Desk, request: Request, document: Document, at: datetime) -> None:

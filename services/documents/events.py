@@ -33,8 +33,7 @@ def consumers(parts: Parts) -> list[Consumer]:
 
     def dispatched(event: Event) -> None:
         document = own.documents.get(event.message.document)
-        for unit in event.message.units:
-            commands.deliver(own, event.request(f"|{unit}"), document, unit)
+        commands.deliver(own, event.request, document, event.message.units)
 
     def progressed(event: Event) -> None:
         if event.message.state in ENDED:

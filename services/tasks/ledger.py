@@ -8,6 +8,7 @@ event that was only half taken in is delivered again and finishes the lists.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 
 from chassis.aggregate import Request
@@ -18,6 +19,7 @@ from services.tasks.model import Obligation
 from services.tasks.repository import TodoLists
 
 ATTEMPTS = 60
+TURNS = 64
 Push = Callable[[str, bytes], None]
 
 
@@ -28,6 +30,8 @@ class Ledger:
         self._obligations = obligations
         self._lists = lists
         self._push = push
+        # Events of one holder's list come together when many are handled at once: better to wait than to lose the race for the record.
+        self._turns = [threading.Lock() for _ in range(TURNS)]
 
     def take_in(self, key: str, request: Request, merge: Callable[[Obligation], bool]) -> None:
         """Merge something into the obligation `key`, which is begun when it is not known yet, and let the lists follow.
@@ -38,34 +42,33 @@ class Ledger:
             known = self._obligations.find(key)
             if known is not None:
                 # `known` is a copy: whether it would change decides if there is anything to save.
-                if merge(known):
-                    self._obligations.change(key, request, merge)
+                kept = self._obligations.change(key, request, merge) if merge(known) else known
                 break
             fresh = Obligation(id=key)
             merge(fresh)
             try:
-                self._obligations.add(fresh, request)
+                kept = self._obligations.add(fresh, request)
             except Exists:
                 continue
             break
         else:
             raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
-        self.follow(key)
+        self.follow(kept)
 
-    def follow(self, key: str) -> None:
-        """Make every list say what the obligation says, and tell those whose list changed."""
+    def follow(self, obligation: Obligation) -> None:
+        """Make every list say what the obligation, as it was just saved or read, says, and tell those whose list changed."""
         changes: dict[str, str] = {}
-        obligation = self._obligations.get(key)
         while True:
             if obligation.facts is not None:
                 # The present holder's list first: for a moment it stands in two lists, but never in none.
                 for holder in sorted(
                     obligation.holders, key=lambda token: (token != obligation.holder, token)
                 ):
-                    changed = self._lists.follow(holder, obligation)
+                    with self._turns[hash(holder) % TURNS]:
+                        changed = self._lists.follow(holder, obligation)
                     if changed:
                         changes[holder] = changed
-            again = self._obligations.get(key)
+            again = self._obligations.get(obligation.id)
             if again.revision == obligation.revision:
                 break
             obligation = again

@@ -14,8 +14,12 @@ import platform
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import structlog
 
 from chassis import log
 from tests.load import report
@@ -37,7 +41,11 @@ def _alone(part: str, var: Path, *, quick: bool) -> list[Figure | Line]:
 
 
 def _at_site(
-    parts: list[str], var: Path, keep: Callable[[str, list[Figure | Line]], None], *, quick: bool
+    parts: list[str],
+    var: Path,
+    keep: Callable[[str, Callable[[], list[Figure | Line]]], None],
+    *,
+    quick: bool,
 ) -> None:
     from tests.load import calls, edge, live, logins, site
 
@@ -49,7 +57,7 @@ def _at_site(
         work["live"] = lambda: live.run(running, seconds=5 if quick else 60, at_rest=10 if quick else 60)
         work["logins"] = lambda: logins.run(running, rounds=rounds, count=3 if quick else 10)
         for part in parts:
-            keep(part, work[part]())
+            keep(part, work[part])
 
 
 def main() -> int:
@@ -68,6 +76,7 @@ def main() -> int:
     given = parser.parse_args()
     log.configure("bench", "bench")
     # Services run inside this process; a line for each of their calls would be all that one sees.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
     logging.getLogger().setLevel(logging.ERROR)
     part_busy = busy(2.0)
     if part_busy > BUSY and not given.anyway:
@@ -81,7 +90,15 @@ def main() -> int:
     var.mkdir(parents=True)
     began = time.monotonic()
 
-    def keep(part: str, figures: list[Figure | Line]) -> None:
+    failed: list[str] = []
+
+    def keep(part: str, measure: Callable[[], list[Figure | Line]]) -> None:
+        try:
+            figures = measure()
+        except Exception:  # noqa: BLE001 - told here and by the exit status; the other parts can be measured all the same
+            traceback.print_exc()
+            failed.append(part)
+            return
         told = {
             "part": part, "quick": given.quick, "busy_before": round(part_busy, 3), "disturbed": part_busy > BUSY,
             "machine": f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}",
@@ -93,13 +110,19 @@ def main() -> int:
 
     at_site = [part for part in WITH_SITE if part in wanted]
     if at_site:
-        _at_site(at_site, var, keep, quick=given.quick)
+        try:
+            _at_site(at_site, var, keep, quick=given.quick)
+        except Exception:  # noqa: BLE001 - the platform did not start; told, and the parts without it go on
+            traceback.print_exc()
+            failed += at_site
     for part in (part for part in WITHOUT_SITE if part in wanted):
-        keep(part, _alone(part, var, quick=given.quick))
+        keep(part, partial(_alone, part, var, quick=given.quick))
     if given.keep:
         report.keep(OUT)
     shutil.rmtree(var, ignore_errors=True)
-    return 0
+    if failed:
+        print(f"Not measured: {', '.join(failed)}.")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

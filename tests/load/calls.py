@@ -70,7 +70,7 @@ def _rest(
     ours, store = ("gateway-web", "tasks-serve"), ("mongo",)
 
     def reading(url: str, servers: Servers) -> Callable[[], float]:
-        return lambda: servers.per_cpu_second(lambda: wrk(url, seconds, headers=headers))
+        return lambda: servers.per_cpu_second(lambda: wrk(url, seconds, headers=headers, at_once=AT_ONCE))
 
     def writing(url: str, servers: Servers) -> Callable[[], float]:
         def once() -> int:

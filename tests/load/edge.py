@@ -25,7 +25,12 @@ http {{
   {inside}
 }}
 """
-_UPSTREAM = """server {{ listen 127.0.0.1:{port}; keepalive_requests 1000000; location / {{ return 200 "{page}"; }} }}"""
+_UPSTREAM = """
+  server {{
+    listen 127.0.0.1:{port}; keepalive_requests 1000000; open_file_cache max=10;
+    location / {{ root {folder}; try_files /page.html =404; }}
+  }}
+"""
 _PLAIN = """
   ssl_certificate {tls}/server.crt; ssl_certificate_key {tls}/server.key;
   upstream pages {{ server 127.0.0.1:{upstream}; keepalive 32; }}
@@ -97,7 +102,10 @@ def _started(folder: Path, config: Path, port: int) -> Iterator[Servers]:
 
 @contextlib.contextmanager
 def _upstream(var: Path, port: int) -> Iterator[Servers]:
-    with _nginx(var / "upstream", _UPSTREAM.format(port=port, page=PAGE), port) as servers:
+    folder = var / "upstream"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "page.html").write_text(PAGE)
+    with _nginx(folder, _UPSTREAM.format(port=port, folder=folder), port) as servers:
         yield servers
 
 

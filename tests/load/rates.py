@@ -126,7 +126,7 @@ def _book(scene: Scene, room: str, slot: int) -> str:
     begin = DAY + timedelta(days=slot // 20, minutes=30 * (slot % 20))
     wish = meetings_pb.CallMeetingRequest(
         room=room, starts_at=_stamp(begin), ends_at=_stamp(begin + timedelta(minutes=30)), title="经济运行分析会",
-        participants=[f"u:{UNITS[0]}", "p:boss"], request_id=rid(),
+        participants=["p:boss", "p:head"], request_id=rid(),
     )  # fmt: skip
     return str(scene.service.call("CallMeeting", wish, AS["clerk"]).meeting)
 

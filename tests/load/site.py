@@ -79,7 +79,7 @@ def process(command: list[str], env: dict[str, str], port: int, log: Path) -> It
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=out) as child:
         try:
             ready = listens(port)
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while not ready():
                 assert child.poll() is None, f"ended: {command}; see {log}"
                 assert time.monotonic() < end, f"not ready: {command}; see {log}"

@@ -11,6 +11,7 @@ from tongban.events.v1 import obligation_pb2
 
 from chassis import relay as relay_module
 from chassis.aggregate import Request
+from chassis.errors import Exists
 from chassis.relay import aggregate_of, target
 from chassis.repository import PENDING, envelope
 from chassis.tests.helpers import Thing, things, to_wire
@@ -145,6 +146,27 @@ def test_what_the_relay_took_does_not_come_back(kept):
     kept.collection.published({"t": [first]})
     kept.collection.published({"nobody": [first]})
     assert len(kept.collection.get("t")["outbox"]) == 2
+
+
+def test_many_are_added_in_two_writes_and_a_repetition_adds_the_rest(kept, relaying, settled, told, store):
+    """A handler died after some of them, or its event came twice."""
+    relaying(kept)
+    wishes = [(Thing(id=f"t{number}"), Request(f"begin-{number}")) for number in range(30)]
+    for thing, _ in wishes:
+        thing.add()
+    kept.add(*wishes[3])
+    again = [(Thing(id=thing.id), request) for thing, request in wishes]
+    for thing, _ in again:
+        thing.add()
+    kept.add_all(again)
+    assert {thing.revision for thing, _ in again if thing.id != "t3"} == {1}
+    kept.add_all([(Thing(id=thing.id), request) for thing, request in wishes])
+    settled(kept)
+    assert len(told()) == 30
+    assert store.collection(PENDING).count() == 0
+    with pytest.raises(Exists):
+        kept.add_all([(Thing(id="new"), Request("new")), (Thing(id="t1"), Request("another"))])
+    assert kept.find("new") is None
 
 
 def test_a_large_outbox(often, store, given, relaying, settled, told):
