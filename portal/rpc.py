@@ -18,6 +18,7 @@ SECURITY = frozenset(
     {
         "SaveUnits",
         "SavePeople",
+        "SaveRights",
         "SaveApp",
         "RemoveApp",
         "SaveCredential",
