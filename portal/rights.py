@@ -26,5 +26,6 @@ RIGHTS = {
     "ForgetCredential": ("本人密码", "删除密码", "仅本人的"),
     "ListDeadLetters": ("运行维护", "查看未送达的事件", ""),
     "ReplayDeadLetter": ("运行维护", "重新投递", ""),
+    "GetSystemState": ("运行维护", "查看平台运行状态", ""),
     "ListReceipts": ("退出回执", "查看退出回执", "凭本次登录的回执编号"),
 }
