@@ -7,6 +7,7 @@ once, those of the next minute in one record with their number.
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from flask import g, request
 
@@ -23,7 +24,7 @@ _log = log.get(__name__)
 
 
 def note(
-    audit: Audit, action: str, result: str = "OK", *, person: Principal | None = None, **facts: object
+    audit: Audit, action: str, result: str = "OK", *, person: Principal | None = None, **facts: Any
 ) -> None:
     """Record something of the current request.
 

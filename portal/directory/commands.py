@@ -171,8 +171,9 @@ def _change(
         realm_call(admin, "delete", f"users/{identity}/groups/{group}")
     change_roles(admin, identity, set(before.roles), set(after.roles))
     if users.loses_rights(before, after):
-        for session in realm_call(admin, "get", f"users/{identity}/sessions") if tell else ():
-            tell(session["id"])
+        if tell:
+            for session in realm_call(admin, "get", f"users/{identity}/sessions"):
+                tell(session["id"])
         realm_call(admin, "post", f"users/{identity}/logout", data="{}")
     return True
 

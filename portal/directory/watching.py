@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from keycloak import KeycloakAdmin
@@ -102,18 +103,22 @@ class Watcher:
         self._seen: dict[str, int] = {}  # id → time, of the events within the overlap
         self._new: dict[str, int] = {}
         self._logins: set[str] = set()
-        self._admin: KeycloakAdmin | None = None
-        self._own = ""
+
+    @cached_property
+    def _admin(self) -> KeycloakAdmin:
+        return portal_admin(self._parts.settings)
+
+    @cached_property
+    def _own(self) -> str:
+        """The portal's own account at Keycloak, whose doings are known already."""
+        client = self._admin.get_client_id("svc-portal")
+        return str(self._admin.get_client_service_account_user(str(client))["id"])
 
     def look(self) -> Findings:
         """What happened since. Until `done` says that everybody was told of it, the same is found again.
 
         Raises Unavailable, KeycloakError.
         """
-        if self._admin is None:
-            self._admin = portal_admin(self._parts.settings)
-            client = self._admin.get_client_id("svc-portal")
-            self._own = self._admin.get_client_service_account_user(str(client))["id"]
         administration = self._read("admin-events", resourceTypes=_KINDS)
         events = self._read("events", type=["LOGOUT", "REFRESH_TOKEN_ERROR", "CODE_TO_TOKEN_ERROR"])
         found = weigh(administration, events, self._own)

@@ -98,7 +98,7 @@ def _entry(found: Found) -> pb.Entry:
         **{name: record.get(name, "") for name in texts},
     )  # fmt: skip
     if found.kept:
-        made.kept_at.CopyFrom(_stamp(found.kept))
+        made.kept_at.FromDatetime(datetime.fromisoformat(found.kept))
     return made
 
 
