@@ -31,7 +31,6 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_NATS_MONITOR": f"http://{LOOPBACK}:{ports.engine('nats_monitor')}",
         "TONGBAN_KEYCLOAK_URL": f"http://{LOOPBACK}:{ports.engine('keycloak')}/id",
         "TONGBAN_REALM": REALM,
-        "TONGBAN_NATS_MONITOR": f"http://{LOOPBACK}:{ports.engine('nats_monitor')}",
         "TONGBAN_KEYCLOAK_MANAGEMENT": f"http://{LOOPBACK}:{ports.engine('keycloak_management')}",
         "TONGBAN_EDGE_STATUS": f"{LOOPBACK}:{ports.engine('edge_status')}",
         "TONGBAN_TARGETS": str(settings.var / "prometheus" / "targets.json"),
