@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 
@@ -11,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from chassis import metrics
 from chassis.settings import SettingMissing
+from chassis.tests.helpers import ROOT, environment
 from deploy.local.ports import free_block
 
 MICROSECONDS = 60.0  # of a call that takes a thousand; on a machine that others use, too
@@ -77,3 +81,57 @@ def test_without_a_place_nothing_is_served_and_a_wrong_one_is_named(monkeypatch)
     monkeypatch.setenv("TONGBAN_METRICS", "everywhere")
     with pytest.raises(SettingMissing, match="TONGBAN_METRICS"):
         metrics.serve()
+
+
+PROGRAM = """
+import os
+from chassis import metrics
+
+def app():
+    metrics.watch("test_worker", "The worker's id", os.getpid)
+    metrics.serve()
+    def answer(environ, start):
+        start("200 OK", [])
+        return [b"ok"]
+    return answer
+"""
+
+
+def test_every_worker_of_a_gunicorn_has_figures_of_its_own(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with free_block() as base:
+        given = {
+            "TONGBAN_HTTP": f"127.0.0.1:{base}", "TONGBAN_SERVICE": "test", "TONGBAN_WEB_WORKERS": "2",
+            "TONGBAN_METRICS": f"127.0.0.1:{base + 1}-{base + 5}",
+        }  # fmt: skip
+        env = environment(**given)
+        env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            str(ROOT / "deploy/local/gunicorn.conf.py"),
+            "program:app()",
+        ]
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            workers = {_worker(base + 1), _worker(base + 2)}
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert len(workers) == 2
+    assert process.pid not in workers
+
+
+def _worker(port):
+    end = time.monotonic() + 30
+    while True:
+        try:
+            address = f"http://127.0.0.1:{port}/metrics?name[]=test_worker"
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return int(float(answer.read().split()[-1]))
+        except urllib.error.URLError:
+            assert time.monotonic() < end, f"nobody serves figures at {port}"
+            time.sleep(0.05)

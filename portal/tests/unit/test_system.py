@@ -160,3 +160,30 @@ def test_the_note_of_a_real_backup_is_read(tmp_path):
         NOW, 7, (str(archive), str(also / "a.tbk")), (str(also / "a.tbk"),),
     )  # fmt: skip
     assert last.verified is not None
+
+
+def test_with_everything_away_the_page_still_answers(tmp_path, monkeypatch):
+    """Nothing listens at any of these addresses: each is told as bad or unknown, and none raises."""
+    from chassis.process import Parts
+    from chassis.tests.helpers import settings
+
+    nobody = "127.0.0.1:9"
+    for name in ("NATS_MONITOR", "KEYCLOAK_MANAGEMENT"):
+        monkeypatch.setenv(f"TONGBAN_{name}", f"http://{nobody}")
+    monkeypatch.setenv("TONGBAN_EDGE_STATUS", nobody)
+    monkeypatch.setenv("TONGBAN_TLS", str(tmp_path))
+    listed = [
+        {"targets": [nobody], "labels": {"unit": "papers", "process": process, "__title": "文件"}}
+        for process in ("serve", "work", "pages")
+    ]
+    (tmp_path / "targets.json").write_text(json.dumps(listed))
+    monkeypatch.setenv("TONGBAN_TARGETS", str(tmp_path / "targets.json"))
+    parts = Parts(settings(tmp_path, mongo_uri=f"mongodb://{nobody}", nats_url=f"nats://{nobody}"))
+    told = state(reading.read(parts))
+    parts.close()
+    assert {one.engine: one.finding.tone for one in told.engines} == dict.fromkeys(judging.ENGINES, "bad")
+    assert [one.finding.tone for one in told.processes] == ["bad"] * 3
+    assert (told.broker.tone, told.dead_letters.finding.tone) == ("unknown", "unknown")
+    assert [one.finding.tone for one in told.outboxes] == ["unknown"]
+    assert (told.backup.finding.tone, told.certificate.finding.tone) == ("bad", "unknown")
+    assert told.overall.sentence.startswith("有 ")
