@@ -10,7 +10,7 @@ import pytest
 from tests.checks.fuzzing import ROLES, Fuzzer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-SECONDS = float(os.environ.get("TONGBAN_FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("TONGBAN_FUZZ_SECONDS", "12"))
 
 
 def test_no_request_is_answered_by_a_fault(stack, people):

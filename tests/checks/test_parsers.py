@@ -25,7 +25,7 @@ from services.documents.printing.tests.measuring import FIELDS
 from tests.checks import bombs
 from tests.checks.parsing import parsers, refusals
 
-EXAMPLES = int(os.environ.get("TONGBAN_FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("TONGBAN_FUZZ_EXAMPLES", "30"))
 SEEDS = {
     "body.docx": [bombs.plain_docx()], "knowledge.docx": [bombs.plain_docx()], "upload": [bombs.plain_docx(), bombs.zipped({"a": b"b"}), b"%PDF-1.7", b"GIF89a"],
     "knowledge.pdf": [bombs.pdf_with(bombs.deflated(b"BT /F 9 Tf (a) Tj ET"))], "scan.pdf": [bombs.pdf_with(b"", filters="")],
