@@ -1,4 +1,4 @@
-"""What Keycloak alone sees is on record once, whatever is read again. # check 74"""
+"""What Keycloak alone sees is on record once, whatever is read again; and what the proxy refuses. # check 74"""
 
 from __future__ import annotations
 
@@ -122,3 +122,33 @@ def test_changes_by_administrators(world):
     assert said == [
         ("users/u1", "admin-1", "", ""), ("users/u1", "own", "", "portal"), ("users/u1", "admin-1", identity_events.BOOTSTRAP, ""),
     ]  # fmt: skip
+
+
+def test_what_the_proxy_of_legacy_systems_refuses_is_told():
+    """# check 74"""
+    from chassis.errors import NotSignedIn
+    from chassis.identity_types import Principal
+    from portal.connectors.proxy import Proxy
+
+    def verify(token):
+        if token != "good":
+            raise NotSignedIn("NOT_SIGNED_IN", "请先登录。")
+        return Principal("p1", "张三")
+
+    told = []
+    closed = type(
+        "App", (), {"connector": type("C", (), {"kind": "form"}), "refusal": lambda *_: "未向您的单位开放"}
+    )()
+    proxy = Proxy(
+        None, lambda _key: closed, verify, "apps.test", "https://test", lambda *facts: told.append(facts)
+    )
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/_apps/oa/x", "HTTP_HOST": "oa.apps.test", "HTTP_X_TONGBAN_APP": "oa",
+        "HTTP_X_REAL_IP": "10.1.1.1",
+    }  # fmt: skip
+    for token in ("wrong", "good"):
+        proxy({**environ, "HTTP_AUTHORIZATION": f"Bearer {token}"}, lambda *_: None)
+    assert told == [
+        (None, "NOT_SIGNED_IN", "GET /_apps/oa/x", "10.1.1.1"),
+        (Principal("p1", "张三"), "APP_NOT_ALLOWED", "GET /_apps/oa/x", "10.1.1.1"),
+    ]
