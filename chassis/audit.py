@@ -152,6 +152,7 @@ class Audit:
         self, call: context.Call, action: str, about: str, result: str, peer: str, marks: dict[str, str]
     ) -> None:
         who = call.principal or _NOBODY
+        at = marks.pop("at_ms", "")
         record = pb.AuditRecord(
             id=marks.pop("id", "") or self.spool.next_id(),
             service=marks.pop("service", "") or self._settings.service,
@@ -160,10 +161,9 @@ class Audit:
             unit=marks.pop("unit", who.unit), on_behalf_of=marks.pop("on_behalf_of", ""),
             session=marks.pop("session", who.session),
             address=marks.pop("address", call.address) or _host(peer), peer=peer, result=result,
-            request_id=call.request_id, trace=call.traceparent[3:35], acting_service=who.service,
+            request_id=call.request_id, trace=call.traceparent[3:35], acting_service=marks.pop("acting_service", who.service),
             level=int(marks.pop("level", "0")), details=marks,
         )  # fmt: skip
-        at = marks.pop("at_ms", "")
         nanos = int(at) * 1_000_000 if at else time.time_ns()
         record.at.seconds, record.at.nanos = nanos // 1_000_000_000, nanos % 1_000_000_000
         self.spool.append(record.SerializeToString())

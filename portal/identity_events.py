@@ -29,6 +29,7 @@ OVERLAP = (
 )
 PAGE, REMEMBERED = 200, 20_000
 CURSOR = "identity_events"
+BOOTSTRAP = "身份认证系统管理员"
 KINDS = ("events", "admin-events")
 # What a person does at every login and every five minutes after it; the gateway and the services have it on record.
 SILENT = {
@@ -45,6 +46,8 @@ async def collect(parts: Parts) -> None:
     admin: KeycloakAdmin | None = None
     while True:
         try:
+            if not collector.own:
+                collector.own = await asyncio.to_thread(_own_account, parts)
             admin = admin or await asyncio.to_thread(portal_admin, parts.settings)
             for kind in KINDS:
                 await asyncio.to_thread(collector.read, admin, kind)
@@ -55,10 +58,16 @@ async def collect(parts: Parts) -> None:
             await asyncio.sleep(AGAIN)
 
 
+def _own_account(parts: Parts) -> str:
+    """The person's id which Keycloak gives this service's own account."""
+    return parts.verifier.verify(parts.token.get()).person
+
+
 class Collector:
-    """Reads the two kinds of events, in their order."""
+    """Reads the two kinds of events, in their order. `own`: the portal's own account, in whose name it keeps people and units."""
 
     def __init__(self, audit: Audit, cursors: Collection) -> None:
+        self.own = ""
         self._audit = audit
         self._cursors = cursors
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -76,7 +85,7 @@ class Collector:
             self._seen[identity] = None
             while len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
-            facts = told(event) if kind == "events" else told_by_admin(event)
+            facts = told(event) if kind == "events" else told_by_admin(event, self.own)
             if facts is not None:
                 self._audit.record(**facts, id=identity, service="keycloak", at_ms=event["time"])
                 new += 1
@@ -119,12 +128,14 @@ def told(event: Event) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def told_by_admin(event: Event) -> dict[str, Any] | None:
+def told_by_admin(event: Event, own: str) -> dict[str, Any] | None:
     """What is recorded of a change by somebody who administers Keycloak."""
     by = event.get("authDetails") or {}
+    foreign = by.get("realmId") not in ("", None, event.get("realmId"))
     return {
         "action": str(event.get("operationType", "")), "result": str(event.get("error") or "OK"),
         "about": str(event.get("resourcePath") or ""), "person": str(by.get("userId") or ""),
         "address": str(by.get("ipAddress") or ""), "resource": str(event.get("resourceType") or ""),
-        "realm": str(by.get("realmId") or ""),
+        # Keycloak's own administrator stands in no directory of ours.
+        "name": BOOTSTRAP if foreign else "", "acting_service": "portal" if own and by.get("userId") == own else "",
     }  # fmt: skip

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from chassis import context, log, metrics, telemetry
-from chassis.errors import Forbidden, NotFound, TongbanError, TooMuch, Unavailable, not_found
+from chassis.errors import Forbidden, NotFound, NotSignedIn, TongbanError, TooMuch, Unavailable, not_found
 from chassis.identity_types import Principal
 from chassis.places import Places
 from portal.connectors import headers, http
@@ -34,6 +34,7 @@ AT_ONCE, AT_ONCE_PER_APP, PATIENCE = 16, 8, 2.0
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _METHODS = _UNSAFE | {"GET", "HEAD", "OPTIONS"}
 _PATH = re.compile(r"/_apps/([a-z0-9-]{1,32})(/[^#]*)?\Z")
+_WHO = "tongban.principal"
 _log = log.get(__name__)
 
 Start = Callable[..., Any]
@@ -49,7 +50,9 @@ class Proxy:
         verify: Callable[[str], Principal],
         apps_domain: str,
         public_url: str,
+        refused: Callable[[Principal | None, str, str, str], None] = lambda *_: None,
     ) -> None:
+        self._refused = refused  # told who was refused, why, what, and from where
         self._opening = opening
         self._find = find
         self._verify = verify
@@ -84,6 +87,9 @@ class Proxy:
             return _Held(answer, lambda: self._places.give_back(app.id))
         except TongbanError as problem:
             _log.info("proxy refused", reason=problem.reason, path=environ.get("PATH_INFO", ""))
+            if isinstance(problem, (Forbidden, NotSignedIn)):
+                about = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
+                self._refused(environ.get(_WHO), problem.reason, about, environ.get("HTTP_X_REAL_IP", ""))
             return self._sorry(start, problem)
 
     def _admit(self, environ: dict[str, Any]) -> tuple[App, Principal, str]:
@@ -100,6 +106,7 @@ class Proxy:
             raise not_found("页面")
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         principal = self._verify(token if scheme.lower() == "bearer" else "")
+        environ[_WHO] = principal
         app = self._find(name)
         if app is None or app.connector.kind not in ("header", "form"):
             raise not_found("应用")

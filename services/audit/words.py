@@ -61,7 +61,7 @@ ACTIONS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 # What no call is, and any process may record.
-COMMON = {"PageRefused": "页面请求被拒绝"}
+COMMON = {"PageRefused": "页面请求被拒绝", "ProxyRefused": "进入老系统被拒绝"}
 
 RESULTS = {
     "OK": "成功", "NOT_SIGNED_IN": "未登录", "NOT_YOUR_ROLE": "岗位无权限", "FORBIDDEN": "无权限", "NOT_FOUND": "不存在或无权查看",

@@ -12,8 +12,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 def test_the_auditor_sees_what_was_done_and_nobody_else_does(enter: Enter, platform: Platform) -> None:
     """# check 74, 21"""
-    clerk = enter("qfb.wenshu")
-    answer = clerk.goto(platform.url + "/audit/")
+    other = enter("secadmin")
+    answer = other.goto(platform.url + "/audit/")
     assert answer is not None
     assert answer.status == 403
     keeper = enter("sysadmin")
