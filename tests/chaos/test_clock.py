@@ -67,7 +67,7 @@ def working(service, kind, engines, var, offset):
             offset, "work", kind, name, engines["mongo"], engines["nats"], str(var), stdout=out, stderr=out
         )
         try:
-            eventually((var / "ready" / f"{name}-work").exists, 40)
+            eventually((var / "ready" / f"{name}-work").exists, 120)
             yield child
             assert child.poll() is None, "it ended"
         finally:
