@@ -163,7 +163,7 @@ def test_many_intents(often, store, given, relaying, settled, monkeypatch):
     pending = store.collection(PENDING)
     pending._c.insert_many([{"_id": f"things/k{number}/1.x", "at": 0.0} for number in range(450)])
     relaying(deaf)
-    settled(deaf)
+    settled(deaf, seconds=60)
 
 
 def test_an_intent_of_a_process_with_another_clock_is_not_given_up(
