@@ -21,7 +21,7 @@ from tests.inprocess import eventually
 from tests.rules import tree
 
 SECONDS = forms.of(8.0, 60 * float(os.environ.get("TONGBAN_CHAOS_MINUTES", "5")))
-PAUSE = forms.of((1.0, 2.0), (3.0, 8.0))  # seconds between two kills
+PAUSE = forms.of((1.0, 2.0), (5.0, 15.0))  # seconds between two kills
 CLIENTS = 6
 
 

@@ -179,13 +179,13 @@ def test_a_large_outbox(often, store, given, relaying, settled, told):
 
 
 def test_many_intents(often, store, given, relaying, settled, monkeypatch):
-    """More than one batch, as after an outage."""
-    monkeypatch.setattr(relay_module, "YOUNG", 0.5)
+    """More than one batch, as after an outage; all old enough to be given up at once."""
+    monkeypatch.setattr(relay_module, "YOUNG", -1.0)
     deaf = things(store, given)
     pending = store.collection(PENDING)
     pending._c.insert_many([{"_id": f"things/k{number}/1.x", "at": 0.0} for number in range(450)])
     relaying(deaf)
-    settled(deaf)
+    settled(deaf, seconds=60)
 
 
 def test_an_intent_of_a_process_with_another_clock_is_not_given_up(
