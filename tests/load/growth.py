@@ -73,6 +73,7 @@ def _copies(template: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
             "outbox": [],
             "title": chance.choice(titles),
         }
+        made["items"] = [{**item, "holder": f"u:{unit}:registrar"} for item in template["items"]]
         made["sent_at"] = template["sent_at"] - timedelta(minutes=number)
         made["document_number"] = f"云政办发〔{2000 + number % 27}〕{number % 999}号"
         yield made

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -22,6 +23,7 @@ from tests.load.site import COOKIE, Site
 
 PER_SECOND = 110
 SESSIONS = 30
+PATIENCE = 20  # seconds
 LINKS = 48  # connections of the load
 WRITES = 2  # of a hundred requests
 # What people look at, and how often of a hundred times.
@@ -102,8 +104,10 @@ class Scene:
         cores = (os.cpu_count() or 1) * passed
         shared, ours = (servers.cpu() - used) / cores, (sum(os.times()[:2]) - own) / cores
         times = [took for _, _, took in self._answers]
-        wrong = [(path, status) for path, status, _ in self._answers if status >= 300]
-        assert not wrong, f"{len(wrong)} of {len(times)} requests were not answered well: {wrong[:5]}"
+        wrong = sorted(
+            {f"{status} {path.partition('?')[0]}" for path, status, _ in self._answers if status >= 300}
+        )
+        bad = sum(status >= 300 for _, status, _ in self._answers)
         slowest = max(
             LOOKS,
             key=lambda look: percentile([t for path, _, t in self._answers if path == look[0]] or [0], 0.99),
@@ -112,6 +116,7 @@ class Scene:
             alone("requests under load", f"answered per second, {len(self._people)} people's sessions, asked {PER_SECOND}", [len(times) / passed], "/s"),
             alone("requests under load, p50", "through the edge, pages, lists, searches and writes together", [percentile(times, 0.5)], "ms"),
             alone("requests under load, p99", f"the slowest look is {slowest[0].partition('?')[0]}", [percentile(times, 0.99)], "ms", 200.0),
+            alone("requests that failed under load", f"refused or failed: {', '.join(wrong[:3]) or 'none'}", [bad], "", 0.0),
             alone("to-do under load, p50", "from the sender's request to the event on the other person's page", [percentile(self._written, 0.5)], "ms"),
             alone("to-do under load, p99", f"the same, {len(self._written)} events", [percentile(self._written, 0.99)], "ms", 200.0),
             alone("processor under load", "all of the platform's processes, part of the machine", [100 * shared], "%", 60.0),
@@ -159,10 +164,12 @@ class Scene:
             "Origin": self._site.stack.url, "Idempotency-Key": uuid.uuid4().hex,
         }  # fmt: skip
         began = time.monotonic()
-        status, content = await link.ask("POST", "/api/v1/tasks/tasks", headers, body)
+        status, _ = await link.ask("POST", "/api/v1/tasks/tasks", headers, body)
         self._answers.append(("POST", status, 1000 * (time.monotonic() - began)))
-        assert status == 200, content[:300]
-        return await asyncio.wait_for(heard, 20)
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(heard, PATIENCE if status == 200 else 0)
+        # Never told: as bad a figure as the longest that is waited for.
+        return 1000 * PATIENCE
 
     async def _listen(self, person: Person) -> None:
         async for line in Link(self._target).events("/stream/", person.headers):

@@ -45,7 +45,7 @@ def run(site: Site, *, rounds: int = 5, count: int = 10) -> list[Figure]:
     first(), second()
     return [
         ratio(
-            "log-ins", "log-ins per CPU-second, edge + gateway + Keycloak and the page after it / the same pages at Keycloak alone",
+            "log-ins", "log-ins per CPU-second, edge + gateway + Keycloak / the same pages at Keycloak alone",
             first, second, rounds=rounds, mark=0.9,
         ),
         alone("start to ready", "the whole platform, from its first process", [site.seconds], "s"),
