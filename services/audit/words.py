@@ -1,49 +1,23 @@
-"""The Chinese names of what is on record: one table of actions for each service. tests/rules asks for every method's name."""
+"""The Chinese names of what is on record.
+
+What a method is called stands in its service's rights.py; `python3 -m tests.rules.rights_table` gathers these names in actions.json, since
+no service imports another. Here stands what is no method of a service.
+"""
 
 from __future__ import annotations
 
-SERVICES = {
-    "gateway": "登录网关", "portal": "门户", "documents": "公文", "meetings": "会议", "tasks": "任务", "knowledge": "知识",
-    "audit": "审计", "keycloak": "统一身份认证", "edge": "入口",
-}  # fmt: skip
+import json
+from pathlib import Path
 
-ACTIONS: dict[str, dict[str, str]] = {
-    "documents": {
-        "CreateDocument": "起草公文", "UpdateDocument": "修改公文", "GetDocument": "查看公文", "ListDocuments": "查看发文列表",
-        "ReadBody": "读取正文文件", "AttachFile": "上传附件", "RemoveFile": "删除附件", "ReadFile": "打开文件",
-        "SubmitDocument": "送审公文", "ReviewDocument": "审核公文", "ReturnDocument": "退回公文", "SignOffDocument": "签发公文",
-        "DispatchDocument": "发出公文", "ConcludeDocument": "办结发文", "WithdrawDocument": "撤回公文", "FindByCode": "扫码查找公文",
-        "GetDelivery": "查看收文", "ListDeliveries": "查看收文列表", "SignFor": "签收", "Register": "登记收文",
-        "ReturnToSender": "退文", "PassOn": "分送收文", "Handle": "办理收文", "Forward": "转办收文", "SendBack": "退回收文",
-        "MarkRead": "标记已阅", "Answer": "答复来文单位", "ConcludeDelivery": "办结收文", "UrgeDelivery": "催办收文",
-        "Resend": "重新发送", "AcceptReturn": "接受退文",
-    },
-    "meetings": {
-        "ListRooms": "查看会议室", "SaveRoom": "保存会议室", "GetCalendar": "查看会议日历", "ListAvailability": "查看会议室空闲",
-        "ListMeetings": "查看会议列表", "GetMeeting": "查看会议", "CallMeeting": "发出会议通知", "ChangeMeeting": "变更会议",
-        "CancelMeeting": "取消会议", "AnswerInvitation": "回复会议通知", "MarkRead": "标记会议已阅", "UrgeReceipts": "催报回执",
-    },
-    "tasks": {
-        "ListTodo": "查看待办", "GetTodoCount": "查看待办数", "ListDone": "查看已办", "ListSent": "查看交办",
-        "ListUnitObligations": "查看单位事项", "GetStatistics": "查看单位统计", "GetObligation": "查看事项", "Urge": "催办",
-        "CreateTask": "交办任务", "GetTask": "查看任务", "ReportProgress": "报告进展", "CompleteTask": "办结任务",
-        "ReturnTask": "退回任务", "SettleReturn": "处理退回", "CancelTask": "撤销任务",
-    },
-    "knowledge": {
-        "SearchItems": "检索知识", "GetItem": "查看知识条目", "ReadItemFile": "打开知识文件", "ListCategories": "查看分类",
-        "Suggest": "检索提示", "ListSimilarItems": "查看相似条目", "UploadItem": "上传知识条目", "UpdateItem": "修改知识条目",
-        "WithdrawItem": "撤下知识条目", "RestoreItem": "恢复知识条目", "ImportItem": "导入知识条目",
-    },
-    "portal": {
-        "ListDeadLetters": "查看未送达事件", "ReplayDeadLetter": "重新投递事件", "ListReceipts": "查看退出回执",
-        "ListApps": "查看应用", "GetApp": "查看应用设置", "SaveApp": "保存应用设置", "RemoveApp": "移除应用", "LaunchApp": "一键进入应用",
-        "TestConnector": "测试接入", "GetCredentialState": "查看密码状态", "SaveCredential": "保存应用密码",
-        "ForgetCredential": "删除应用密码", "ListUnits": "查看单位", "SearchPeople": "查找人员", "SaveUnits": "保存单位",
-        "SavePeople": "保存人员",
-    },
+from chassis import units
+
+GATHERED = Path(__file__).with_name("actions.json")
+CALLS: dict[str, dict[str, str]] = json.loads(GATHERED.read_text(encoding="utf-8"))
+STRANGERS = {"keycloak": "统一身份认证", "edge": "入口"}  # who is no unit of the deployment
+
+OWN: dict[str, dict[str, str]] = {
     "audit": {
-        "SearchEntries": "查询审计记录", "GetEntry": "查看审计记录", "GetChain": "查看审计状态", "StartVerification": "校验审计记录链",
-        "ReadEntries": "导出审计记录", "AuditStarted": "审计开始记录", "AuditStopped": "审计停止记录", "Purge": "清理到期审计记录",
+        "AuditStarted": "审计开始记录", "AuditStopped": "审计停止记录", "Purge": "清理到期审计记录",
     },
     "gateway": {
         "Login": "登录", "LoginRefused": "登录未通过", "Logout": "退出登录", "SessionEnded": "会话结束", "ApiRefused": "接口请求被拒绝",
@@ -60,6 +34,7 @@ ACTIONS: dict[str, dict[str, str]] = {
         "DELETE": "删除（身份认证管理）", "ACTION": "操作（身份认证管理）",
     },
 }  # fmt: skip
+ACTIONS = {unit: {**CALLS.get(unit, {}), **OWN.get(unit, {})} for unit in {**CALLS, **OWN}}
 # What no call is, and any process may record.
 COMMON = {"PageRefused": "页面请求被拒绝", "ProxyRefused": "进入老系统被拒绝"}
 
@@ -84,7 +59,8 @@ FINDINGS = {
 
 def service_zh(service: str) -> str:
     """A service's name."""
-    return SERVICES.get(service, "其他系统") if service else ""
+    found = STRANGERS.get(service) or units.title(service)
+    return "其他系统" if service and found == service else found
 
 
 def action_zh(service: str, action: str) -> str:

@@ -1,4 +1,6 @@
-"""docs/rights.md and portal/rights.json: which role may do what to what. `python3 -m tests.rules.rights_table` rewrites both.
+"""docs/rights.md and portal/rights.json: which role may do what to what; services/audit/actions.json: what each method is called.
+
+`python3 -m tests.rules.rights_table` rewrites all three.
 
 Made of every service's table WHO (rpc.py), of its rights.py (names, and what is decided about the single record), of the roles in
 deploy/units.toml and of the portal's table of administration pages; for every unit with a gRPC server in deploy/units.toml whose
@@ -18,6 +20,7 @@ from portal.pages.rights import MATRIX, PAGES
 from tests.rules import tree
 
 TABLE = tree.ROOT / "docs" / "rights.md"
+ACTIONS = tree.ROOT / "services" / "audit" / "actions.json"  # not imported from there: it is read at import
 POSTS = {"member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导"}
 ROLES = {"system_administrator": "系统管理员", "security_administrator": "安全管理员", "auditor": "审计员"}
 PEOPLE = {**POSTS, **ROLES}
@@ -133,6 +136,12 @@ def as_json() -> str:
     return '{"units": [\n' + ",\n".join(out) + "]}\n"
 
 
+def names() -> str:
+    """services/audit/actions.json as it must be: unit → method → what the auditor reads."""
+    found = {unit.name: {row.method: f"{row.object}：{row.action}" for row in rows(unit)} for unit in listed()}
+    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+
+
 def cells(text: str) -> dict[tuple[str, str], tuple[set[str], str, str]]:
     """What docs/rights.md says: (unit, method) → (roles with a mark, services, whose)."""
     found: dict[tuple[str, str], tuple[set[str], str, str]] = {}
@@ -153,9 +162,10 @@ def _line(*cells: str) -> str:
 
 
 def rewrite() -> None:
-    """Bring both files up to date."""
+    """Bring the files up to date."""
     TABLE.write_text(markdown())
     MATRIX.write_text(as_json())
+    ACTIONS.write_text(names())
 
 
 if __name__ == "__main__":

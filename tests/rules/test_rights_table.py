@@ -17,6 +17,7 @@ UPDATE = "run: python3 -m deploy.local.tool python -m tests.rules.rights_table"
 def test_the_matrix_is_current():
     assert rights_table.TABLE.read_text() == rights_table.markdown(), UPDATE
     assert json.loads(MATRIX.read_text()) == rights_table.data(), UPDATE
+    assert rights_table.ACTIONS.read_text() == rights_table.names(), UPDATE
 
 
 @pytest.mark.parametrize("unit", rights_table.listed(), ids=lambda unit: unit.name)

@@ -8,15 +8,12 @@ from flask import g
 from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.audit.v1 import audit_pb2_grpc
 
+from chassis import units
 from chassis.client import Client
 from chassis.errors import forbidden
 from chassis.web.filters import local
 
 audit = Client("audit", audit_pb2_grpc.AuditServiceStub)
-SERVICES = {
-    "gateway": "登录网关", "keycloak": "统一身份认证", "portal": "门户", "documents": "公文", "meetings": "会议", "tasks": "任务",
-    "knowledge": "知识", "audit": "审计",
-}  # fmt: skip
 RESULTS = {"good": "成功", "refused": "被拒绝", "failed": "未成功"}
 TONES = {"good": "good", "refused": "bad", "failed": "warn"}
 # What the details of a record are called; what is not named here is shown to nobody as a bare word.
@@ -47,10 +44,16 @@ def exact(value: Timestamp) -> str:
     return f"{moment:%Y年%-m月%-d日 %H:%M:%S}" if moment else ""
 
 
+def services() -> dict[str, str]:
+    """Whose records there are, for the filter: the units that serve, the gateway, Keycloak."""
+    listed = {unit.name: unit.title for unit in units.every() if unit.grpc or unit.name == "gateway"}
+    return listed | {"keycloak": "统一身份认证"}
+
+
 def words() -> dict[str, Any]:
     """The words of the templates."""
     return {
-        "services": SERVICES,
+        "services": services(),
         "results": RESULTS,
         "tones": TONES,
         "detail_names": DETAILS,
