@@ -133,6 +133,7 @@ def main(service: Service) -> None:
 
 def serve(service: Service, parts: Parts) -> int:
     """Serve gRPC until a signal; calls under way are finished."""
+    address = required("GRPC")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -140,7 +141,6 @@ def serve(service: Service, parts: Parts) -> int:
     parts.audit.security = service.security
     server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
-    address = required("GRPC")
     server.add_insecure_port(address)
     server.start()
     _log.info("serving", address=address)
