@@ -146,6 +146,7 @@ def main(service: Service) -> None:
 
 def serve(service: Service, parts: Parts) -> int:
     """Serve gRPC until a signal; calls under way are finished."""
+    address = required("GRPC")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -153,7 +154,6 @@ def serve(service: Service, parts: Parts) -> int:
     parts.audit.security = service.security
     server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
-    address = required("GRPC")
     # With the broker there this takes no time; without it calls of older tokens are put off, and all others are served.
     parts.ended.ready.wait(LIST_SECONDS)
     tls.listen(server, address, tls.identity())
