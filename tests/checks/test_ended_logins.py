@@ -73,7 +73,7 @@ def test_a_service_that_was_restarted_right_after_a_logout_still_refuses(stack, 
     browser.ask("POST", "/auth/logout", headers={"X-CSRF-Token": browser.csrf, "Origin": browser.url})
     everywhere.until_dead(token)
     for process in ("tasks-serve", "meetings-pages"):
-        stack.restart(process)
+        stack.restart(process, 150)
     seen = []
     # From the first answer on: no window in which the restarted ones let the token in.
     end = time.monotonic() + 3

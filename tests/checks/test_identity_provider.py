@@ -275,7 +275,7 @@ def test_without_the_identity_provider_people_work_on_and_the_login_says_so(stac
         claims = parts(token)[1]
         left = claims["exp"] - time.time()
     finally:
-        stack.restart("keycloak", 180)
+        stack.restart("keycloak", 300)
     assert all(everywhere.ask(token).values()) or claims["exp"] < time.time()
     within(
         60, lambda: late.sign_in("lhj.yewu", settings_of(stack).secret("demo-password")).status_code == 200
