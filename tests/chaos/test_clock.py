@@ -16,6 +16,7 @@ from tongban.documents.v1 import documents_pb2
 from tongban.events.v1 import obligation_pb2
 from tongban.meetings.v1 import meetings_pb2
 
+from chassis.bus import STREAM
 from chassis.tests.helpers import Realm, environment
 from services.documents.tests.integration import test_line as line
 from services.meetings.tests.integration import conftest as meetings
@@ -82,6 +83,8 @@ def serving(kind, engines, var):
     made.__class__ = Serving
     with made.running(*life.stubs):
         stream, state = Stream(made.settings), State(engines["mongo"], [made.settings.service])
+        # Events of tests that ran before are none of this service's life.
+        stream.bus.run(stream.bus.bus.js.purge_stream(STREAM), 10)
         made.settle = lambda: (
             eventually(lambda: not state.unsent() and not stream.behind([made.settings.service]), 40)
             and state.hashes()
