@@ -190,14 +190,16 @@ class Relay:
             for intent in ones
             if key not in unindexed and key not in problems
         }
-        everything = [intent for ones in aggregates.values() for intent in ones]
+        left = {intent for ones in aggregates.values() for intent in ones} - set(intents)
+        self._stand_aside(list(left))
         try:
             await self._thread(self._repositories[kind].collection.published, outcome.sent)
-            left = set(everything) - set(intents) | set(await self._thread(self._clear, intents))
+            kept = await self._thread(self._clear, intents)
         except Exception as problem:  # noqa: BLE001 - the intents stay and are tried again
-            self._stand_aside(everything)
+            self._stand_aside(list(intents))
             return problems | dict.fromkeys(aggregates, f"not cleared: {problem}")
-        self._stand_aside(list(left))
+        self._stand_aside(kept)
+        left.update(kept)
         for key, ones in aggregates.items():
             if not left.intersection(ones):
                 self._shown.pop((kind, key), None)

@@ -62,7 +62,7 @@ def run(site: Site, var: Path, *, rounds: int = 5, seconds: float = 3.0) -> list
 
         # Each asks once before, so that no round holds the first handshake or the first question.
         for port in (base + 1, base + 2):
-            wrk(f"https://127.0.0.1:{port}/tasks/", 0.5, headers=headers)
+            wrk(f"https://127.0.0.1:{port}/tasks/", 1, headers=headers)
         _checks(site, base + 2, headers)
         return [
                 ratio(

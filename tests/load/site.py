@@ -113,7 +113,7 @@ def channel(unit: str, address: str) -> grpc.Channel:
 
 def wrk(url: str, seconds: float, *, headers: dict[str, str], script: str = "", at_once: int = 16) -> int:
     """Load `url` for so long; returns how many answers of success there were. Fails when there were others."""
-    command = ["wrk", "-t1", f"-c{at_once}", f"-d{seconds:g}s", "--timeout", "20s"]
+    command = ["wrk", "-t1", f"-c{at_once}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     if script:
