@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from google.protobuf.message import DecodeError, Message
 from nats.aio.msg import Msg
@@ -28,6 +27,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from chassis import context, log, metrics, telemetry
 from chassis.aggregate import Request
 from chassis.bus import STREAM, Bus, end_all
+from chassis.deadletters import bury
 from chassis.errors import TimedOut, Unavailable
 from chassis.relay import event_type
 
@@ -234,7 +234,9 @@ class Running:
             if failures < MAX_DELIVER and not isinstance(problem, Unreadable):
                 await message.nak(delay=BACKOFF[min(failures, len(BACKOFF)) - 1])
                 return
-            if not await self._bury(message, headers, why):
+            if not await bury(
+                self._bus, f"{self._service}.{self._consumer.name}", self._durable, message, why
+            ):
                 await message.nak(delay=AWAY)
                 return
             count("dead")
@@ -276,31 +278,3 @@ class Running:
         except (KeyError, ValueError, DecodeError) as problem:
             raise Unreadable(f"{type(problem).__name__}: {problem}") from problem
         return event, handler
-
-    async def _bury(self, message: Msg, headers: dict[str, str], why: str) -> bool:
-        """Put the event among the dead letters; False when they cannot take it now, for then it must not be given up."""
-        sequence = message.metadata.sequence.stream
-        dead = {
-            **{key: value for key, value in headers.items() if not key.startswith("Nats-")},
-            "Dead-Subject": message.subject,
-            "Dead-Consumer": self._durable,
-            # Escaped, for headers outside of ASCII do not come back from the client as they went in.
-            "Dead-Reason": quote(" ".join(why.split())[:500], safe=" !#$&'()*+,/:;=?@[]<>"),
-            "Nats-Msg-Id": f"{self._durable}/{sequence}",
-        }
-        about = {
-            "consumer": self._durable,
-            "event_id": headers.get("ce-id"),
-            "subject": message.subject,
-            "problem": why,
-            "trace": telemetry.trace_of(headers.get("traceparent", "")),
-        }
-        try:
-            await self._bus.js.publish(
-                f"dead.tongban.{self._service}.{self._consumer.name}", message.data, headers=dead
-            )
-        except (NatsError, TimeoutError) as problem:
-            _log.error("dead letter refused", refusal=str(problem) or type(problem).__name__, **about)
-            return False
-        _log.error("dead letter", **about)
-        return True

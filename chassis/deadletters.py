@@ -1,4 +1,4 @@
-"""The dead letters: listed, replayed, put away. Used by the portal's administration."""
+"""The dead letters: buried by consumers; listed, replayed, put away by the portal's administration."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
-from chassis.bus import DEAD, BusThread
+from chassis import log, telemetry
+from chassis.bus import DEAD, Bus, BusThread
 from chassis.errors import not_found
 
 AT_ONCE = 50  # letters asked for at the same time
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,33 @@ class DeadLetter:
     event: str
     time: datetime | None
     size: int
+
+
+async def bury(bus: Bus, place: str, durable: str, message: Msg, why: str) -> bool:
+    """Put an event of the consumer `durable` among the dead letters; False when they cannot take it now: it must not be given up."""
+    headers = message.headers or {}
+    dead = {
+        **{key: value for key, value in headers.items() if not key.startswith("Nats-")},
+        "Dead-Subject": message.subject,
+        "Dead-Consumer": durable,
+        # Escaped, for headers outside of ASCII do not come back from the client as they went in.
+        "Dead-Reason": quote(" ".join(why.split())[:500], safe=" !#$&'()*+,/:;=?@[]<>"),
+        "Nats-Msg-Id": f"{durable}/{message.metadata.sequence.stream}",
+    }
+    about = {
+        "consumer": durable,
+        "event_id": headers.get("ce-id"),
+        "subject": message.subject,
+        "problem": why,
+        "trace": telemetry.trace_of(headers.get("traceparent", "")),
+    }
+    try:
+        await bus.js.publish(f"dead.tongban.{place}", message.data, headers=dead)
+    except (NatsError, TimeoutError) as problem:
+        _log.error("dead letter refused", refusal=str(problem) or type(problem).__name__, **about)
+        return False
+    _log.error("dead letter", **about)
+    return True
 
 
 class DeadLetters:

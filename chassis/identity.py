@@ -99,7 +99,9 @@ class Verifier:
             # Signing in again would not help: this machine's clock is behind Keycloak's.
             _log.warning("token of the future: is this machine's clock right?")
             raise NotSignedIn(
-                "NOT_SIGNED_IN", "登录尚未生效：服务器时间可能不准，请联系系统管理员。", "The token is not valid yet."
+                "NOT_SIGNED_IN",
+                "登录尚未生效：服务器时间可能不准，请联系系统管理员。",
+                "The token is not valid yet.",
             ) from problem
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as problem:
             raise _refused(type(problem).__name__) from problem

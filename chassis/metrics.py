@@ -19,7 +19,7 @@ from chassis.settings import SettingMissing, text
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MOST = 1000  # combinations of labels of one metric; whatever comes after them is counted as "other"
 _log = log.get(__name__)
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Timed:
@@ -94,7 +94,7 @@ def watch(name: str, what: str, ask: Callable[[], Value], label: str = "") -> No
         _figures[name].ask = ask
         return
     _figures[name] = _Figure(name, what, ask, label)
-    REGISTRY.register(_figures[name])  # type: ignore[arg-type] # a collector by its methods
+    REGISTRY.register(_figures[name])  # a collector by its methods
 
 
 def ready(ask: Callable[[], bool]) -> None:

@@ -218,10 +218,10 @@ class Repository(Generic[T]):
         """
         now = self.collection.get(old["_id"])
         if now is None:
-            self._with_intent(old["_id"], old["revision"], lambda: self.collection.insert(old))
+            self._with_intent({old["_id"]: old["revision"]}, lambda: self.collection.insert(old))
             return
         record = {**old, "revision": now["revision"]}
-        self._with_intent(old["_id"], now["revision"] + 1, lambda: self.collection.save(record, []))
+        self._with_intent({old["_id"]: now["revision"] + 1}, lambda: self.collection.save(record, []))
 
     def _save(self, aggregate: T) -> None:
         record, events = self._dump(aggregate)

@@ -59,7 +59,8 @@ def _typed() -> Iterator[None]:
 def _code(problem: Exception) -> int:
     """The database's number for what went wrong; of several changes at once, that of the first which did not hold."""
     if isinstance(problem, driver.BulkWriteError):
-        return int(next(iter(problem.details.get("writeErrors", [])), {}).get("code", problem.code))
+        first: dict[str, Any] = next(iter(problem.details.get("writeErrors", [])), {})
+        return int(first.get("code", problem.code or 0))
     return int(getattr(problem, "code", TOO_LARGE[0]) or 0)
 
 

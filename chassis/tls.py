@@ -86,7 +86,7 @@ def listen(server: grpc.Server, address: str, own: Identity | None) -> int:
     """
     if own is None:
         _insist_on_loopback(address)
-        return server.add_insecure_port(address)
+        return int(server.add_insecure_port(address))
     known = own.stamp
     first = _configuration(own)
 
@@ -99,7 +99,7 @@ def listen(server: grpc.Server, address: str, own: Identity | None) -> int:
 
     # Asked at every handshake, so that a renewed certificate needs no restart.
     credentials = grpc.dynamic_ssl_server_credentials(first, renewed, require_client_authentication=True)
-    return server.add_secure_port(address, credentials)
+    return int(server.add_secure_port(address, credentials))
 
 
 def peer(rpc: grpc.ServicerContext) -> str:

@@ -43,7 +43,7 @@ Event = dict[str, Any]
 async def collect(parts: Parts) -> None:
     """Collect for ever."""
     collector = Collector(parts.audit, parts.store.collection(CURSOR))
-    admin: KeycloakAdmin | None = None
+    admin: Any = None
     while True:
         try:
             if not collector.own:

@@ -5,6 +5,7 @@
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 bind = os.environ["TONGBAN_HTTP"]
 worker_class = "gthread"
@@ -32,19 +33,19 @@ control_socket_disable = True
 
 
 # A worker says when it serves: whoever renews workers waits for it (deploy.local.rolling).
-def _mark(worker):  # noqa: ANN001, ANN202 - gunicorn's own type
+def _mark(worker: Any) -> Path:
     return Path(os.environ["TONGBAN_VAR"], "ready", f"worker-{worker.pid}")
 
 
-def post_fork(server, worker):  # noqa: ANN001, ANN201, ARG001
+def post_fork(_server: Any, worker: Any) -> None:
     # Ids are used again.
     _mark(worker).unlink(missing_ok=True)
 
 
-def post_worker_init(worker):  # noqa: ANN001, ANN201
+def post_worker_init(worker: Any) -> None:
     _mark(worker).parent.mkdir(parents=True, exist_ok=True)
     _mark(worker).touch()
 
 
-def worker_exit(server, worker):  # noqa: ANN001, ANN201, ARG001
+def worker_exit(_server: Any, worker: Any) -> None:
     _mark(worker).unlink(missing_ok=True)

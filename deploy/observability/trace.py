@@ -42,7 +42,7 @@ def find(var: Path, wanted: str) -> list[Said]:
     """All lines about a trace or a request, in order of time."""
     found = list(_lines(var, {wanted}))
     # A page's request id leads to its trace, and the trace to what other requests' events did in it.
-    traces = {one.facts.get("trace") for one in found} - {None, "", wanted}
+    traces = {str(one.facts.get("trace") or "") for one in found} - {"", wanted}
     if traces:
         found = list(_lines(var, {wanted, *traces}))
     return sorted(found, key=lambda one: one.time)

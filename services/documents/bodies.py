@@ -38,7 +38,9 @@ def text_of_file(name: str, content: bytes) -> Reading:
             continue
         return read_text(text) if ending == "txt" else read_markdown(text)
     raise UnreadableTextError(
-        "BODY_ENCODING", "文件的文字编码无法识别，请用记事本另存为 UTF-8 编码后再试。", "The text is neither UTF-8 nor GB18030."
+        "BODY_ENCODING",
+        "文件的文字编码无法识别，请用记事本另存为 UTF-8 编码后再试。",
+        "The text is neither UTF-8 nor GB18030.",
     )
 
 

@@ -14,7 +14,7 @@ import re
 import resource
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chassis import archives
 from chassis.errors import InvalidInput
@@ -27,7 +27,7 @@ TEXT_CHARS = 1_000_000  # of what comes out of any file: it must fit into one me
 PAGES = 3_000
 HTML_TAGS, HTML_ATTRIBUTES = 50_000, 100_000
 # What one stream may unpack to, and how much work it may make (names of pypdf's own settings).
-PDF_LIMITS = {
+PDF_LIMITS: dict[str, Any] = {
     "zlib_maximum_output_length": 16 << 20,
     "lzw_maximum_output_length": 16 << 20,
     "run_length_maximum_output_length": 16 << 20,

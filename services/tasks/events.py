@@ -59,7 +59,7 @@ def mend(ledger: Ledger) -> Callable[[Any], None]:
 
     def follow(one: Any) -> None:
         if isinstance(one, Obligation):
-            ledger.follow(one.id)
+            ledger.follow(one)
 
     return follow
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, render_template, request
@@ -61,9 +62,8 @@ def csv() -> ResponseReturnValue:
 
 
 def _filter() -> pb.Filter:
-    given = pb.Filter(
-        words=request.args.get("q", ""), **{name: request.args.get(name, "") for name in _TEXTS}
-    )
+    texts: dict[str, Any] = {name: request.args.get(name, "") for name in _TEXTS}
+    given = pb.Filter(words=request.args.get("q", ""), **texts)
     for name, field, days in (("from", given.since, 0), ("to", given.until, 1)):
         text = request.args.get(name, "")
         if text:

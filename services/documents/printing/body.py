@@ -126,13 +126,17 @@ def read_markdown(text: str) -> Reading:
     check_length(text)
     if text.count("[") > MAX_BRACKETS:
         raise UnreadableTextError(
-            "TEXT_HOSTILE", "文稿中的方括号“[”过多，无法排版，请删去多余的再试。", "The text has too many brackets."
+            "TEXT_HOSTILE",
+            "文稿中的方括号“[”过多，无法排版，请删去多余的再试。",
+            "The text has too many brackets.",
         )
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable("table")
     tokens = parser.parse(text)
     # Beyond its limit the parser leaves text out: better to refuse than to lose a paragraph.
     if any(token.level >= MAX_NESTING - 3 for token in _with_children(tokens)):
-        raise UnreadableTextError("TEXT_TOO_NESTED", "文稿中列表或引用的层级过多，请简化后再试。", "The text is nested too deeply.")
+        raise UnreadableTextError(
+            "TEXT_TOO_NESTED", "文稿中列表或引用的层级过多，请简化后再试。", "The text is nested too deeply."
+        )
     reader = _MarkdownReader(
         titled=sum(token.type == "heading_open" and token.tag == "h1" for token in tokens) == 1
     )

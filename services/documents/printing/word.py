@@ -136,7 +136,9 @@ def _style_name(style: Any) -> str:
 
 def _runs(element: Any, found: Gathered, depth: int, *, strong: bool = False) -> Iterator[Run]:
     if depth > MAX_DEPTH:
-        raise UnreadableTextError("TEXT_TOO_NESTED", "文稿中的层级过多，请简化后再试。", "The text is nested too deeply.")
+        raise UnreadableTextError(
+            "TEXT_TOO_NESTED", "文稿中的层级过多，请简化后再试。", "The text is nested too deeply."
+        )
     for child in element.iterchildren():
         tag = child.tag
         if tag == qn("w:t"):
@@ -192,9 +194,13 @@ def _rows(table: Any, found: Gathered) -> Iterator[tuple[str, ...]]:
 
 def _damaged() -> UnreadableTextError:
     return UnreadableTextError(
-        "TEXT_UNREADABLE", "文稿无法识别，请用 Word 另存为 docx 格式后再试。", "This is no readable .docx file."
+        "TEXT_UNREADABLE",
+        "文稿无法识别，请用 Word 另存为 docx 格式后再试。",
+        "This is no readable .docx file.",
     )
 
 
 def _too_large() -> UnreadableTextError:
-    return UnreadableTextError("TEXT_TOO_LARGE", "文稿过大，请删去其中的大图片后再试。", "The file exceeds the limits.")
+    return UnreadableTextError(
+        "TEXT_TOO_LARGE", "文稿过大，请删去其中的大图片后再试。", "The file exceeds the limits."
+    )
