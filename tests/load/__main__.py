@@ -54,7 +54,7 @@ def _at_site(
     with site.running(var) as running:
         work["edge"] = lambda: edge.run(running, var, rounds=rounds, seconds=seconds)
         work["calls"] = lambda: calls.run(running, var, rounds=rounds, seconds=seconds)
-        work["live"] = lambda: live.run(running, seconds=5 if quick else 60, at_rest=10 if quick else 60)
+        work["live"] = lambda: live.run(running, seconds=5 if quick else 60, at_rest=10 if quick else 200)
         work["logins"] = lambda: logins.run(running, rounds=rounds, count=3 if quick else 10)
         for part in parts:
             keep(part, work[part])
