@@ -81,7 +81,7 @@ class Consumer:
     name: str
     handlers: dict[str, tuple[type[Message], Callable[[Event], None]]] = field(default_factory=dict)
     title: str = ""
-    at_once: int = 1
+    at_once: int = field(default=1, kw_only=True)
 
     def find(self, subject: str) -> tuple[type[Message], Callable[[Event], None]] | None:
         """Message class and handler for a subject."""

@@ -138,7 +138,9 @@ def as_json() -> str:
 
 def names() -> str:
     """services/audit/actions.json as it must be: unit → method → what the auditor reads."""
-    found = {unit.name: {row.method: f"{row.object}：{row.action}" for row in rows(unit)} for unit in listed()}
+    found = {
+        unit.name: {row.method: f"{row.object}：{row.action}" for row in rows(unit)} for unit in listed()
+    }
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -35,7 +35,9 @@ def consuming(background, given):
 
     def start(handler, name="inbox", at_once=1):
         kind = obligation_pb2.ObligationClosed
-        consumer = Consumer(name, {f"tongban.{given.service}.v1.obligation.closed": (kind, handler)}, at_once)
+        consumer = Consumer(
+            name, {f"tongban.{given.service}.v1.obligation.closed": (kind, handler)}, at_once=at_once
+        )
 
         def make(bus):
             running = Running(given.service, consumer, bus)

@@ -130,7 +130,11 @@ def test_what_is_recorded_is_chained_found_and_shown_to_the_auditor_alone(auditi
 
         eventually(lambda: search(person="p1").total == 31)
         newest = search(service="documents").entries[0]
-        assert (newest.action_label, newest.result_label, newest.level) == ("查看公文", "不存在或无权查看", 2)
+        assert (newest.action_label, newest.result_label, newest.level) == (
+            "公文：查看发文",
+            "不存在或无权查看",
+            2,
+        )
         assert (newest.person, newest.name, newest.unit, newest.address) == ("p1", "张三", "fgw", "10.1.1.1")
         assert search(object="d7").total == 2
         assert search(words="签发", object="d7").total == 1

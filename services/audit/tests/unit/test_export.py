@@ -54,5 +54,5 @@ def test_times_are_those_of_china_and_words_are_chinese():
         )
     )
     row = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))[1]
-    assert row[:6] == ["1", "2026-11-22 16:00:00", "公文", "签发公文", "成功", "张三"]
+    assert row[:6] == ["1", "2026-11-22 16:00:00", "公文", "公文：签发", "成功", "张三"]
     assert (row[7], row[10]) == ("区发展和改革局", "机密")
