@@ -35,13 +35,14 @@ def engines() -> Iterator[dict[str, str]]:
     """Addresses of a database ("mongo") and a broker ("nats") without the platform, for a service inside the test."""
     given = os.environ.get("TONGBAN_TEST_MONGO"), os.environ.get("TONGBAN_TEST_NATS")
     if all(given):
-        yield {"mongo": str(given[0]), "nats": str(given[1])}
+        secrets = os.environ.get("TONGBAN_TEST_SECRETS", "/nonexistent")
+        yield {"mongo": str(given[0]), "nats": str(given[1]), "secrets": secrets}
         return
     with Stack(VAR / "engines", engines=("mongo", "nats"), applications=False) as stack:
         found = {"mongo": stack.env["TONGBAN_MONGO_URI"], "nats": stack.env["TONGBAN_NATS_URL"]}
         os.environ.update(TONGBAN_TEST_MONGO=found["mongo"], TONGBAN_TEST_NATS=found["nats"])
         # With the password of the one user who may make and read the audit's stream.
-        os.environ["TONGBAN_TEST_SECRETS"] = stack.env["TONGBAN_SECRETS"]
+        os.environ["TONGBAN_TEST_SECRETS"] = found["secrets"] = stack.env["TONGBAN_SECRETS"]
         yield found
 
 

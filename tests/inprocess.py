@@ -77,7 +77,17 @@ def directory_of(units: list[tuple[str, str, str, str]], people: dict[str, list[
 class InProcess:
     """One service at work. `parts` is what its code stands on; `call` speaks to its gRPC door."""
 
-    def __init__(self, service: Service, mongo: str, nats: str, var: Path, directory: Directory) -> None:
+    def __init__(
+        self,
+        service: Service,
+        mongo: str,
+        nats: str,
+        var: Path,
+        directory: Directory,
+        secrets: str | None = None,
+    ) -> None:
+        # Of the broker; of the shared engines unless said otherwise.
+        self._secrets = secrets
         name = f"{service.name}{uuid.uuid4().hex[:8]}"
         self.settings = Settings(
             service=name, process="test", public_url="https://test.local", mongo_uri=mongo, nats_url=nats,
@@ -135,7 +145,9 @@ class InProcess:
     def audited(self) -> list[audit_pb2.AuditRecord]:
         """What this service has put on record so far, in its order."""
         assert self.parts.audit.spool.flushed(10), "the audit's stream does not take records"
-        return asyncio.run(audit_records(self.settings.nats_url, f"audit.v1.{self.settings.service}"))
+        return asyncio.run(
+            audit_records(self.settings.nats_url, f"audit.v1.{self.settings.service}", self._secrets)
+        )
 
     def tell(self, source: str, message: Message, *, times: int = 1, event_id: str = "") -> str:
         """Publish an event as another service would; repeats get past the broker's own deduplication."""
@@ -159,7 +171,7 @@ class InProcess:
             registry.open_writer(repositories)
         bus = Bus(self.settings)
         await bus.connect()
-        await make_audit_stream(self.settings.nats_url)
+        await make_audit_stream(self.settings.nats_url, self._secrets)
         # Events of tests that ran before are none of this service's life.
         await bus.js.purge_stream("TONGBAN")
         project = registry.project if registry else lambda _kind, _records: None
@@ -189,23 +201,23 @@ class InProcess:
             registry.close()
 
 
-def audit_settings(nats: str) -> Settings:
-    """Settings with which a test reaches the broker as services/audit does."""
-    secrets = Path(os.environ.get("TONGBAN_TEST_SECRETS", "/nonexistent"))
-    return audit_events.own(Settings("audit", "test", "", "", nats, "", "", secrets, secrets))
+def audit_settings(nats: str, secrets: str | None = None) -> Settings:
+    """Settings with which a test reaches the broker as services/audit does: with the password among these secrets, if there is one."""
+    folder = Path(os.environ.get("TONGBAN_TEST_SECRETS", "/nonexistent") if secrets is None else secrets)
+    return audit_events.own(Settings("audit", "test", "", "", nats, "", "", folder, folder))
 
 
-async def make_audit_stream(nats: str) -> None:
+async def make_audit_stream(nats: str, secrets: str | None = None) -> None:
     """Make the audit's stream, as services/audit does when it starts."""
-    bus = Bus(audit_settings(nats))
+    bus = Bus(audit_settings(nats, secrets))
     await bus.connect()
     await audit_events.make_stream(bus)
     await bus.close()
 
 
-async def audit_records(nats: str, subject: str) -> list[audit_pb2.AuditRecord]:
+async def audit_records(nats: str, subject: str, secrets: str | None = None) -> list[audit_pb2.AuditRecord]:
     """All records in the audit's stream on this subject."""
-    bus = Bus(audit_settings(nats))
+    bus = Bus(audit_settings(nats, secrets))
     await bus.connect()
     found: list[audit_pb2.AuditRecord] = []
     try:

@@ -49,7 +49,14 @@ class Life:
         directory = directory_of(self.people.UNITS, self.people.PEOPLE)
         if self.people is documents:
             documents.organs(directory)
-        made = InProcess(service or self.service, engines["mongo"], engines["nats"], var, directory)
+        made = InProcess(
+            service or self.service,
+            engines["mongo"],
+            engines["nats"],
+            var,
+            directory,
+            engines.get("secrets"),
+        )
         if self.people is knowledge:
             made.parts.__dict__["token"] = SimpleNamespace(get=lambda: knowledge.AS["service"])
         return made

@@ -97,7 +97,9 @@ def whole(cluster):
 @forms.long
 def test_stopped_brokers_of_three(cluster, engines, tmp_path):
     """# check 48"""
-    tasks = LIVES["tasks"].running({"mongo": engines["mongo"], "nats": cluster.urls}, tmp_path)
+    tasks = LIVES["tasks"].running(
+        {"mongo": engines["mongo"], "nats": cluster.urls, "secrets": "/nonexistent"}, tmp_path
+    )
     with tasks.running(*LIVES["tasks"].stubs):
         sender = Sender(tasks.parts.bus)
         created = []

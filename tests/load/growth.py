@@ -84,7 +84,12 @@ def _at(
 ) -> None:
     directory = scenes.district()
     service = InProcess(
-        SERVICE, stack.env["TONGBAN_MONGO_URI"], stack.env["TONGBAN_NATS_URL"], var, directory
+        SERVICE,
+        stack.env["TONGBAN_MONGO_URI"],
+        stack.env["TONGBAN_NATS_URL"],
+        var,
+        directory,
+        stack.env["TONGBAN_SECRETS"],
     )
     var.mkdir(parents=True, exist_ok=True)
 

@@ -85,7 +85,14 @@ def district() -> Directory:
 @contextlib.contextmanager
 def _scene(stack: Stack, var: Path, service: Service, *kinds: type) -> Iterator[Scene]:
     var.mkdir(parents=True, exist_ok=True)
-    made = InProcess(service, stack.env["TONGBAN_MONGO_URI"], stack.env["TONGBAN_NATS_URL"], var, district())
+    made = InProcess(
+        service,
+        stack.env["TONGBAN_MONGO_URI"],
+        stack.env["TONGBAN_NATS_URL"],
+        var,
+        district(),
+        stack.env["TONGBAN_SECRETS"],
+    )
     with made.running(*kinds) as ready:
         yield Scene(ready)
 
