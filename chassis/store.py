@@ -24,6 +24,7 @@ TAKEN = 11000  # DuplicateKey
 DISK_FULL = 14031  # OutOfDiskSpace
 TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge; the record would have grown beyond 16 MB
 MOST_KEYS = 1000  # asked for at once
+PATIENCE = 5.0  # seconds that one question to the database may take within a call
 _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 
 
@@ -31,7 +32,9 @@ _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 def _typed() -> Iterator[None]:
     call = context.current()
     # A database that does not answer must not hold a thread for longer than somebody waits for the answer.
-    bounded = pymongo.timeout(max(call.left(), 0.05)) if call.deadline else contextlib.nullcontext()
+    # The driver would look for an absent server until the last moment, and nobody would be told in time.
+    patience = min(max(call.left(), 0.05), PATIENCE)
+    bounded = pymongo.timeout(patience) if call.deadline else contextlib.nullcontext()
     try:
         with bounded:
             yield

@@ -85,7 +85,12 @@ class Broker:
         seen: set[str] = set()
         for start in range(first, upto + 1, _AT_ONCE):
             for message in self._run(self._fetch(stream, range(start, min(start + _AT_ONCE, upto + 1)))):
-                headers = dict(message.headers or {})
+                # How it came into the stream is no part of it; in a batch that is never finished nothing would be stored again.
+                headers = {
+                    name: value
+                    for name, value in (message.headers or {}).items()
+                    if not name.startswith("Nats-Batch-")
+                }
                 identity = headers.get("Nats-Msg-Id", "")
                 if not identity or identity not in seen:
                     yield bson.encode(

@@ -207,7 +207,7 @@ def test_what_is_missing_is_named_in_one_sentence(tiny):
     wrong = [
         ("serve", {"TONGBAN_MONGO_URI": ""}, "The setting TONGBAN_MONGO_URI is missing.\n"),
         ("serve", {"TONGBAN_GRPC": ""}, "The setting TONGBAN_GRPC is missing.\n"),
-        ("dance", {}, "usage: python -m … {serve|work|rebuild-index}\n"),
+        ("dance", {}, "usage: python -m … {serve|work|rebuild-index|put-back}\n"),
     ]
     started = [tiny(verb, **more) for verb, more, _ in wrong]
     for one, (_, _, sentence) in zip(started, wrong, strict=True):

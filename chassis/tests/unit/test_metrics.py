@@ -102,7 +102,7 @@ def test_every_worker_of_a_gunicorn_has_figures_of_its_own(tmp_path):
     with free_block() as base:
         given = {
             "TONGBAN_HTTP": f"127.0.0.1:{base}", "TONGBAN_SERVICE": "test", "TONGBAN_WEB_WORKERS": "2",
-            "TONGBAN_METRICS": f"127.0.0.1:{base + 1}-{base + 5}",
+            "TONGBAN_METRICS": f"127.0.0.1:{base + 1}-{base + 5}", "TONGBAN_VAR": str(tmp_path),
         }  # fmt: skip
         env = environment(**given)
         env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"

@@ -21,7 +21,7 @@ ENV = {
     "TONGBAN_STREAM": "127.0.0.1:17022",
 } | {
     f"TONGBAN_HTTP_{unit}": f"127.0.0.1:{17030 + number}"
-    for number, unit in enumerate(["GATEWAY", "PORTAL", "DOCUMENTS", "MEETINGS", "TASKS", "KNOWLEDGE"])
+    for number, unit in enumerate(["GATEWAY", "PORTAL", "DOCUMENTS", "MEETINGS", "TASKS", "KNOWLEDGE", "AUDIT"])
 }
 
 
@@ -92,7 +92,7 @@ def test_every_page_asks_for_the_session(config, units):
     assert "auth_request /_session_now;" in heads["/administration"]
     open_ones = {head for head, body in heads.items() if "_pages;" in body and "auth_request" not in body}
     assert open_ones == set(edge.PUBLIC_PAGES) | {
-        f"^~ /{name}/static/" for name in ("documents", "meetings", "tasks", "knowledge")
+        f"^~ /{name}/static/" for name in ("documents", "meetings", "tasks", "knowledge", "audit")
     }
 
 
