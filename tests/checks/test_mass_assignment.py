@@ -24,6 +24,7 @@ PROTECTED = [
 # Where a request does carry a name of the list, it is what the method is for; the matrix (check 19) shows who may.
 MEANT = {
     ("SaveUnits", "units", "posts"), ("SavePeople", "people", "posts"), ("SavePeople", "people", "person"), ("SavePeople", "people", "roles"),
+    ("SaveRights", "rights", "posts"), ("SaveRights", "rights", "roles"),
     ("ReplayDeadLetter", "", "sequence"), ("UpdateItem", "", "document_number"), ("SaveApp", "app", "audience"),
 }  # fmt: skip
 
@@ -37,9 +38,11 @@ def places(message, path=()):
     yield path, message
     for field in message.fields:
         inner = field.message_type
+        # The entries of a map have names of the caller's choosing: they are no fields.
         if (
             inner is not None
             and inner.file.package.startswith("tongban")
+            and not inner.GetOptions().map_entry
             and inner not in [step[1] for step in path]
         ):
             yield from places(inner, (*path, (field, inner)))
