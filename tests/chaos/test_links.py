@@ -155,7 +155,8 @@ def wait_until_well(asking, seconds=60):
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.link, marks=() if case.link in SHORT else forms.long) for case in CASES]
+    "case",
+    [pytest.param(case, id=case.link, marks=() if case.link in SHORT else forms.long) for case in CASES],
 )
 def test_a_cut_link(beside, stack, people, full, case):
     """# check 58"""
