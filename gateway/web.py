@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from chassis import log, metrics, telemetry
 from chassis.health import Health
+from chassis.process import LIST_SECONDS
 from chassis.settings import Settings, settings
 from gateway import api_pages, auditing, backchannel, edge_headers, measures
 from gateway.api import BODY_BYTES, Api, failure, too_large
@@ -32,8 +33,10 @@ def app(given: Settings | None = None) -> Flask:
     given = given or settings()
     log.configure("gateway", given.process)
     telemetry.start("gateway", given.process)
-    routes = load()
-    made = create(GatewayParts(given), routes, Upstream(routes))
+    routes, parts = load(), GatewayParts(given)
+    made = create(parts, routes, Upstream(routes))
+    # A worker takes calls as soon as this returns. With the broker there this takes no time; without it older tokens are put off.
+    parts.ended.ready.wait(LIST_SECONDS)
     metrics.serve()
     return made
 

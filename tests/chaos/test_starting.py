@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.local.stack import Stack
+from tests.chaos import forms
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(7200)]
 WITHIN = 60.0  # seconds on a quiet machine
@@ -26,10 +27,11 @@ def at_once(dice):
     return adapt
 
 
-def test_everything_at_once_in_any_order(tmp_path, full):
+@forms.long
+def test_everything_at_once_in_any_order(tmp_path):
     """# check 66"""
     dice, seconds, early = random.Random(66), [], []
-    for _ in range(20 if full else 2):
+    for _ in range(20):
         said: list[str] = []
         began = time.monotonic()
         # The first time on an empty folder, later on what the time before left.

@@ -113,6 +113,8 @@ class Beside:
             "TONGBAN_GRPC_TASKS",
             "TONGBAN_HTTP_TASKS",
             "TONGBAN_GRPC_PORTAL",
+            # The stack's edge has this port, and an nginx that misses one of its ports ends.
+            "TONGBAN_EDGE_STATUS",
         ):
             self.platform[name] = own[name]
         self.pages = f"http://{own['TONGBAN_HTTP_TASKS']}"
