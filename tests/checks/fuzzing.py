@@ -133,7 +133,11 @@ class Fuzzer:
             # SystemError, which 3.11 raises at times where Hypothesis compiles deep expressions.
             parts = getattr(problem, "exceptions", ())
             theirs = any(isinstance(one, SystemError) for one in (problem, *parts))
-            if not theirs and "Unsatisfiable" not in type(problem).__name__ and "skip" not in str(problem).lower():
+            if (
+                not theirs
+                and "Unsatisfiable" not in type(problem).__name__
+                and "skip" not in str(problem).lower()
+            ):
                 inner = [repr(one) for one in parts]
                 self._note(f"fuzzer: {type(problem).__name__}", f"{operation.label}: {problem} {inner}"[:900])
 

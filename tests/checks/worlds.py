@@ -69,7 +69,7 @@ class Documents(World):
     def visible(self, kind: str, one: Any, reader: Principal) -> bool:
         if kind == "documents":
             return document_access.may_read(one, reader)
-        desk = SimpleNamespace(deliveries=SimpleNamespace(find=lambda _key: one))
+        desk = SimpleNamespace(deliveries=SimpleNamespace(get=lambda _key: one))
         with contextlib.suppress(NotFound):
             return bool(document_access.access_delivery(desk, reader, one.id))
         return False

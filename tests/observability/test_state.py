@@ -89,10 +89,16 @@ def test_a_killed_process_is_reported_with_its_restart(own, state):
     before = row(state(), "processes", unit="meetings", process="work")["restarts"]
     own.kill("meetings-work")
     try:
-        told = state()
-        found = row(told, "processes", unit="meetings", process="work")
-        assert found["finding"]["tone"] == "bad"
-        assert "已被停止" in found["finding"]["sentence"]
+        # The supervisor writes its report once in a while.
+        told = eventually(
+            lambda: (
+                "已被停止"
+                in row(now := state(), "processes", unit="meetings", process="work")["finding"]["sentence"]
+                and now
+            ),
+            20,
+        )
+        assert row(told, "processes", unit="meetings", process="work")["finding"]["tone"] == "bad"
         assert row(told, "outboxes", unit="meetings")["finding"]["tone"] == "unknown"
         assert told["overall"]["tone"] == "bad"
     finally:
@@ -139,7 +145,11 @@ def test_without_the_database_the_page_says_what_is_unknown(own, running, state,
         took = time.monotonic() - began
         assert row(told, "engines", engine="mongo")["finding"]["tone"] == "bad"
         assert row(told, "engines", engine="nats")["finding"]["tone"] == "good"
-        assert row(told, "processes", unit="documents", process="serve")["finding"]["tone"] == "warn"
+        # A process asks for its database once a second at most.
+        eventually(
+            lambda: row(state(), "processes", unit="documents", process="serve")["finding"]["tone"] == "warn",
+            20,
+        )
         assert len(told["consumers"]) >= 5
         # The sessions of browsers lie in the database: the page itself is asked as the edge would, with a token.
         page = httpx.get(
