@@ -20,7 +20,7 @@ from chassis.errors import Unavailable
 from chassis.identity_types import Principal
 
 SKEW = 30.0  # seconds by which Keycloak's clock may be ahead of ours
-YOUNG = 2.0  # seconds of age at which a copy may not have heard yet, though the broker is there
+YOUNG = 3.0  # seconds of age up to which a copy that has not heard yet is waited for: the broker is likely to be there
 
 
 def login_entry(login: str) -> tuple[str, bytes]:
@@ -76,7 +76,6 @@ class Ended:
     def insist_on_knowing(self, principal: Principal) -> None:
         """Raises Unavailable when this token's login may have ended before this process could hear of it."""
         if principal.session and time.time() - self._began < YOUNG:
-            # It has only just asked for the list.
             self.ready.wait(YOUNG)
         if self.ready.is_set() or not principal.session or principal.issued > self._began + SKEW:
             return

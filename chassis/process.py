@@ -28,7 +28,6 @@ from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
-LIST_SECONDS = 3.0  # that a starting server waits for the list of ended logins
 SESSION_ENDED = "tongban.session.ended"
 _log = log.get(__name__)
 
@@ -107,7 +106,7 @@ class Service:
     who: the table of who may call what; security: which of these methods are refused while nobody could keep their record;
     add(parts, server) adds the servicers; repositories(parts) → name → repository; consumers(parts) → what `work` listens to;
     registry(parts) → its search index; commands: further verbs of the command line; mend(parts) → what puts right that which
-    follows from an aggregate put back from a backup.
+    follows from an aggregate of those for whom a backup is put back.
     """
 
     name: str
@@ -154,8 +153,6 @@ def serve(service: Service, parts: Parts) -> int:
     parts.audit.security = service.security
     server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
-    # With the broker there this takes no time; without it calls of older tokens are put off, and all others are served.
-    parts.ended.ready.wait(LIST_SECONDS)
     tls.listen(server, address, tls.identity())
     server.start()
     metrics.ready(health.serving)

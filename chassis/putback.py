@@ -35,7 +35,10 @@ WORDS = {
 def run(
     parts: Any, repositories: dict[str, Repository[Any]], mend: Callable[[Any], None], arguments: list[str]
 ) -> int:
-    """The verb. `mend(aggregate)` puts right what follows from an aggregate that was put back. Status 1 when something was refused."""
+    """The verb; status 1 when something was refused.
+
+    `mend(aggregate)` puts right what follows from an aggregate of these units, whether it was put back or has been there.
+    """
     parser = argparse.ArgumentParser(prog="put-back")
     parser.add_argument("--from", dest="source", required=True)
     parser.add_argument("--units", required=True)
@@ -92,15 +95,16 @@ class PuttingBack:
         self, repository: Repository[Any], record: Record, aggregate: Aggregate, mend: Callable[[Any], None]
     ) -> str:
         outcome = repository.compare(record)
-        if outcome == "same" or (outcome == "differs" and not self._over):
-            return outcome
+        kept = outcome == "same" or (outcome == "differs" and not self._over)
         if self._write:
-            # Files first: a record never points to what is not there.
-            for digest in digests(record):
-                self._files.copy(digest, self._old_files)
-            repository.put_back(record)
-            mend(aggregate)
-        return "replaced" if outcome == "differs" else outcome
+            if not kept:
+                # Files first: a record never points to what is not there.
+                for digest in digests(record):
+                    self._files.copy(digest, self._old_files)
+                repository.put_back(record)
+            # What follows from a record, as a list does, may be lost although the record itself is not.
+            mend(repository.get(aggregate.id))
+        return "replaced" if outcome == "differs" and not kept else outcome
 
     def _owned(self, owners: set[str]) -> bool:
         """Whether one of these audience tokens is of a unit that is wanted, or of one below it."""

@@ -24,7 +24,9 @@ TAKEN = 11000  # DuplicateKey
 DISK_FULL = 14031  # OutOfDiskSpace
 TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge; the record would have grown beyond 16 MB
 MOST_KEYS = 1000  # asked for at once
-PATIENCE = 3.0  # seconds that one question to the database may take within a call; a client asks up to four times
+PATIENCE = (
+    3.0  # seconds that one question to the database may take within a call; a client asks up to four times
+)
 _DURABLE = pymongo.WriteConcern(w="majority", j=True, wtimeout=10_000)
 
 

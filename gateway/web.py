@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from chassis import log, metrics, telemetry
 from chassis.health import Health
-from chassis.process import LIST_SECONDS
 from chassis.settings import Settings, settings
 from gateway import api_pages, auditing, backchannel, edge_headers, measures
 from gateway.api import BODY_BYTES, Api, failure, too_large
@@ -34,11 +33,8 @@ def app(given: Settings | None = None) -> Flask:
     log.configure("gateway", given.process)
     telemetry.start("gateway", given.process)
     routes, parts = load(), GatewayParts(given)
-    made = create(parts, routes, Upstream(routes))
-    # A worker takes calls as soon as this returns. With the broker there this takes no time; without it older tokens are put off.
-    parts.ended.ready.wait(LIST_SECONDS)
     metrics.serve()
-    return made
+    return create(parts, routes, Upstream(routes))
 
 
 def create(parts: GatewayParts, routes: Routes, upstream: Upstream) -> Flask:

@@ -67,7 +67,5 @@ class Outside:
                 filled = self._parts.directory.ready
                 if self._verifier is None:
                     self._verifier = self._parts.verifier
-                    # Else the first page after a restart would be put off, see chassis.ended.
-                    self._parts.ended.ready.wait(FILL_SECONDS)
                 self._directory = self._directory or self._parts.directory
                 filled.wait(FILL_SECONDS)

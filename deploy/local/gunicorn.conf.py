@@ -14,9 +14,10 @@ workers = int(os.environ.get("TONGBAN_WEB_WORKERS", "1"))
 # while legacy systems are waited for.
 threads = {"gateway": 32, "portal": 24}.get(os.environ["TONGBAN_SERVICE"], 8)
 # A connection takes a descriptor, and serving it takes others. A worker without any left would end; so it accepts no more than it
-# can serve, and who comes later waits at the door.
+# can serve, and who comes later waits at the door. At rest a worker of the gateway holds 23, and
+# it opens channels to the services as they are called.
 _descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-worker_connections = max(4, min(1000, (_descriptors - 32) // 2)) if _descriptors > 0 else 1000
+worker_connections = max(4, min(1000, (_descriptors - 48) // 2)) if _descriptors > 0 else 1000
 timeout = 60
 graceful_timeout = 10
 # Longer than the edge keeps an idle connection, so that it is never the server who closes one in use.

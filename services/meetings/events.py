@@ -72,7 +72,7 @@ async def by_the_clock(desk: BookingDesk, pause: float = TICK) -> None:
 
 
 def mend(desk: BookingDesk) -> Callable[[Any], None]:
-    """A meeting that was put back from a backup has its room again, or is told that it lost it."""
+    """A meeting of those for whom a backup is put back has its room, or is told that it lost it."""
 
     def settle(one: Any) -> None:
         if isinstance(one, Meeting):

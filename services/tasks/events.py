@@ -55,7 +55,7 @@ def consumers(ledger: Ledger) -> list[Consumer]:
 
 
 def mend(ledger: Ledger) -> Callable[[Any], None]:
-    """Lists follow an obligation that was put back from a backup."""
+    """Lists follow an obligation of those for whom a backup is put back."""
 
     def follow(one: Any) -> None:
         if isinstance(one, Obligation):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import signal
 import socket
 import ssl
 import time
@@ -46,6 +48,14 @@ def limited(pid, what, most):
                 continue  # it has ended meanwhile, and its successor has no such limit
 
     return undo
+
+
+def read_again(stack, name):
+    """As if it had been started with the limits that its leader has now: the configuration is read again, its workers are new."""
+    leader = stack.pid(name)
+    before = children(leader)
+    os.kill(leader, signal.SIGHUP)
+    eventually(lambda: (now := children(leader)) and not now & before, 60)
 
 
 def burst(stack, token, path, clients, each=5):
@@ -97,19 +107,25 @@ def test_a_process_at_its_limit_refuses_and_recovers(stack, people, full, kind):
     for name in ASKED if full else SHORT:
         token, path = people.token("qfb.zonghe"), ASKED[name]
         assert 200 in burst(stack, token, path, 1)
-        before = stack.pid(name)
+        before, of_workers = stack.pid(name), name.endswith("-web") and kind == "descriptors"
         undo = limited(before, what, most)
         try:
-            if name.endswith("-web") and kind == "descriptors":
-                # As if it had been started so: its workers are new.
-                stack.renew(name)
+            if of_workers:
+                read_again(stack, name)
+                eventually(lambda token=token, path=path: burst(stack, token, path, 1, 1) == [200], 60)
+            workers = tree(stack.pid(name))
             with crowd(stack, name) if kind == "descriptors" else contextlib.nullcontext():
                 found = burst(stack, token, path, 40 if full else 20)
                 held[name] = max(
                     len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(stack.pid(name))
                 )
+            assert not of_workers or tree(stack.pid(name)) == workers, (
+                "a worker without descriptors refuses, it does not end"
+            )
         finally:
             undo()
+            if of_workers:
+                read_again(stack, name)
         assert set(found) <= {200, *REFUSALS, 0}, f"{name}: {set(found)}"
         began = time.monotonic()
         eventually(lambda token=token, path=path: burst(stack, token, path, 1, 3) == [200] * 3, 60)

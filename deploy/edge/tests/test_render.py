@@ -21,7 +21,9 @@ ENV = {
     "TONGBAN_STREAM": "127.0.0.1:17022",
 } | {
     f"TONGBAN_HTTP_{unit}": f"127.0.0.1:{17030 + number}"
-    for number, unit in enumerate(["GATEWAY", "PORTAL", "DOCUMENTS", "MEETINGS", "TASKS", "KNOWLEDGE", "AUDIT"])
+    for number, unit in enumerate(
+        ["GATEWAY", "PORTAL", "DOCUMENTS", "MEETINGS", "TASKS", "KNOWLEDGE", "AUDIT"]
+    )
 }
 
 

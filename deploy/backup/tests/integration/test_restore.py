@@ -215,7 +215,12 @@ def test_one_organisation_is_put_back_and_the_others_stay_as_they_are(taken, sta
     print(done.stdout)
     after = everything(whole)
     back = [place for place in lost if place in after]
-    assert {place for place in lost if place[1] == "deliveries"} <= set(back)
+    assert back == lost
+    listed = [
+        {item["obligation"] for item in then["tasks", "todo", "u:fgw:registrar"]["items"]}
+        for then in (before, after)
+    ]
+    assert listed[0] == listed[1] != set()
     others = {place: one for place, one in before.items() if place not in lost}
     assert {place: one for place, one in after.items() if place not in lost} == others
     print(f"check 73: {len(back)} records of one organisation back, {len(others)} of others unchanged")

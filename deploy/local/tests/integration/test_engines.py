@@ -129,7 +129,10 @@ def test_the_run_heals_a_killed_engine_refuses_a_second_run_and_ends_on_ctrl_c(t
             records.insert_one({"_id": "kept"})
             killed = state["processes"]["mongo"]["pid"]
             os.kill(killed, signal.SIGKILL)
-            state = _state(tmp_path, lambda now: now["ready"] and now["processes"].get("mongo", {"pid": killed})["pid"] != killed)
+            state = _state(
+                tmp_path,
+                lambda now: now["ready"] and now["processes"].get("mongo", {"pid": killed})["pid"] != killed,
+            )
             assert records.find_one({"_id": "kept"})
         finally:
             running.send_signal(signal.SIGINT)
