@@ -7,8 +7,10 @@ A label takes few values by construction: names of methods, route templates, sta
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import REGISTRY, Counter, Histogram, disable_created_metrics, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +20,7 @@ from chassis.settings import SettingMissing, text
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MOST = 1000  # combinations of labels of one metric; whatever comes after them is counted as "other"
+MOVE = 1.0  # seconds between two looks whether a lower port is free
 _log = log.get(__name__)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -105,7 +108,9 @@ def ready(ask: Callable[[], bool]) -> None:
 def serve() -> int:
     """Serve /metrics on the first free port of TONGBAN_METRICS (`host:first-last`); 0 without that setting. After any fork.
 
-    Several workers of one gunicorn are given several ports, so each is a target of its own with its own memory and counters.
+    Several workers of one gunicorn are given several ports, so each is a target of its own with its own memory and counters. While
+    a process is renewed its successor takes the next port; once the predecessor has ended it moves down, so that the first ports
+    are always those in use.
     """
     given = text("METRICS")
     if not given:
@@ -116,13 +121,32 @@ def serve() -> int:
         raise SettingMissing(
             f"The setting TONGBAN_METRICS must be host:port or host:first-last, not {given!r}."
         )
-    for port in range(int(first), int(last or first) + 1):
+    found = _first_free(host, range(int(first), int(last or first) + 1))
+    if found is None:
+        # The work goes on: figures are no reason to refuse calls.
+        _log.warning("no port left for metrics", given=given)
+        return 0
+    port, server = found
+    if port > int(first):
+        threading.Thread(target=_move_down, args=(host, int(first), port, server), daemon=True).start()
+    return port
+
+
+def _first_free(host: str, ports: range) -> tuple[int, WSGIServer] | None:
+    for port in ports:
         try:
-            start_http_server(port, host)
+            server, _ = start_http_server(port, host)
         except OSError:
             continue
         _log.info("metrics", address=f"{host}:{port}")
-        return port
-    # The work goes on: figures are no reason to refuse calls.
-    _log.warning("no port left for metrics", given=given)
-    return 0
+        return port, server
+    return None
+
+
+def _move_down(host: str, first: int, port: int, server: WSGIServer) -> None:
+    while port > first:
+        time.sleep(MOVE)
+        if (found := _first_free(host, range(first, port))) is not None:
+            server.shutdown()
+            server.server_close()
+            port, server = found

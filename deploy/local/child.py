@@ -57,10 +57,12 @@ class Child:
         self.log = logs / f"{spec.name}.log"
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self.earlier_words = ""  # what the run before this one said last
 
     def start(self) -> None:
         """Start it, appending to its log; a log that has grown large is set aside first, one generation."""
         self.spec.before()
+        self.earlier_words = self.last_words() if self._popen else ""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))

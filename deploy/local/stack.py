@@ -135,5 +135,10 @@ class Stack:
 
     def _complaint(self, names: list[str]) -> str:
         keepers = self._deployment.supervisor.keepers
-        words = (f"{name} (it said: {keepers[name].child.last_words() or 'nothing'})" for name in names)
+        children = {name: keepers[name].child for name in names}
+        # Who has only just been started again has said nothing yet of what ended it.
+        words = (
+            f"{name} (it said: {one.last_words() or one.earlier_words or 'nothing'})"
+            for name, one in children.items()
+        )
         return f"not ready: {'; '.join(words)}; logs in {self.settings.logs}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from chassis import metrics
 from chassis.settings import SettingMissing
 from chassis.tests.helpers import ROOT, environment
 from deploy.local.ports import free_block
+from tests.inprocess import eventually
 
 MICROSECONDS = 60.0  # of a call that takes a thousand; on a machine that others use, too
 
@@ -135,3 +138,23 @@ def _worker(port):
         except urllib.error.URLError:
             assert time.monotonic() < end, f"nobody serves figures at {port}"
             time.sleep(0.05)
+
+
+def test_a_successor_moves_down_to_the_port_of_its_predecessor(monkeypatch):
+    """Who reads the figures knows the first ports only, and a renewed process began on the next one."""
+    monkeypatch.setattr(metrics, "MOVE", 0.02)
+    with free_block() as base, socket.create_server(("127.0.0.1", base)) as predecessor:
+        monkeypatch.setenv("TONGBAN_METRICS", f"127.0.0.1:{base}-{base + 2}")
+        metrics.ready(lambda: True)
+        assert metrics.serve() == base + 1
+        predecessor.close()
+
+        def figures(port):
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/metrics?name[]=tongban_ready", timeout=5
+                ).status
+            return 0
+
+        eventually(lambda: figures(base) == 200, 10)
+        eventually(lambda: figures(base + 1) == 0, 10)

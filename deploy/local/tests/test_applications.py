@@ -37,6 +37,7 @@ if sys.argv[1] == "work":
     time.sleep(600)
 host, port = os.environ["TONGBAN_GRPC"].split(":")
 server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 server.bind((host, int(port)))
 server.listen()

@@ -253,6 +253,7 @@ def test_ending_by_hand_is_no_failure(tmp_path, supervise, said):
 LISTENER = """
 import pathlib, signal, socket, sys, time
 at = socket.socket()
+at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier test may linger on this port
 at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 at.bind(("127.0.0.1", int(sys.argv[1])))
 at.listen()
