@@ -100,7 +100,7 @@ class Recording:
     def _method(self, name):
         method = self.methods[name]
 
-        def call(request, seconds=None):  # noqa: ARG001 - as a client's methods are
+        def call(request, seconds=None):
             sent = [request] if not method.client_streaming else list(request)
             self.asked += [(name, one.SerializeToString(deterministic=True)) for one in sent]
             answer = GetMessageClass(method.output_type)()
