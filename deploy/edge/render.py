@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-# Where Debian's packages libnginx-mod-http-ndk and libnginx-mod-http-set-misc put their modules.
-MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules")
-MODULES = ("ndk_http_module.so", "ngx_http_set_misc_module.so")
 # Pages of the portal that are shown without a login.
 PUBLIC_PAGES = (
     "= /signed-out", "^~ /signed-out/", "= /offline", "= /sw.js", "= /manifest.webmanifest", "= /favicon.ico",
@@ -52,7 +48,6 @@ def _values(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path
     apps = _setting(env, "APPS_DOMAIN")
     apps_name = apps.partition(":")[0]
     port = _setting(env, "EDGE_PORT", str(public.port or 443))
-    modules = _modules()
     return {
         "OUT": _path(out_dir),
         "TLS": _path(Path(env.get("TONGBAN_TLS") or f"{_setting(env, 'VAR')}/tls")),
@@ -60,8 +55,6 @@ def _values(env: dict[str, str], units: dict[str, dict[str, Any]], out_dir: Path
         "VENDOR": _path(Path(_setting(env, "STATIC_VENDOR"))),
         "ERRORS": _path(HERE / "errors"),
         "CACHE": _path(_memory_folder(out_dir)),
-        "MODULES": "\n".join(f"load_module {module};" for module in modules),
-        "SESSION_CACHE": _session_cache() if modules else _no_session_cache(),
         # Started by root, nginx would give its workers to a user who may not read this folder.
         "USER": "user root;" if os.getuid() == 0 else "",
         "WORKERS": _setting(env, "EDGE_WORKERS", "auto"),
@@ -105,32 +98,6 @@ def _memory_folder(out_dir: Path) -> Path:
     folder = memory / f"tongban-edge-{os.getuid()}-{hashlib.sha256(str(out_dir).encode()).hexdigest()[:12]}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
-
-
-def _modules() -> list[str]:
-    for folder in MODULE_FOLDERS:
-        found = [Path(folder) / name for name in MODULES]
-        if all(path.is_file() for path in found):
-            return [_path(path) for path in found]
-    return []
-
-
-def _session_cache() -> str:
-    # The key of the HMAC is new at every start: a cache that somebody copied says nothing about cookies.
-    return f"""            set_hmac_sha256 $session_key {secrets.token_hex(32)} $session_cookie;
-            set_encode_hex $session_key;
-            proxy_cache sessions;
-            proxy_cache_key $session_key;
-            proxy_cache_valid 200 1s;
-            proxy_cache_bypass $ask_again;
-            proxy_no_cache $ask_again;
-            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;"""
-
-
-def _no_session_cache() -> str:
-    # Without the module there is no way to keep the cookie itself out of the cache's files, so nothing is
-    # cached.
-    return "            # libnginx-mod-http-set-misc is not installed: every request asks the gateway."
 
 
 def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:

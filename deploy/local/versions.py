@@ -27,11 +27,6 @@ KEYCLOAK_BUILD = (
 # htmx 2 rather than 4: its server-sent events extension is the one which is written for it.
 NPM = ("htmx.org@2.0.11", "htmx-ext-sse@2.2.4")
 
-# What must be there of Debian: a program on PATH or a file, and which package brings it. The module of nginx
-# is for the edge's session cache, whose key is a hash.
-APT_RUN = {
-    "nginx": "nginx",
-    "openssl": "openssl",
-    "/usr/lib/nginx/modules/ngx_http_set_misc_module.so": "libnginx-mod-http-set-misc",
-}
+# What must be there of Debian: a program on PATH or a file, and which package brings it.
+APT_RUN = {"nginx": "nginx", "openssl": "openssl"}
 APT_TEST = {"chromium": "chromium", "pdftoppm": "poppler-utils", "faketime": "faketime", "wrk": "wrk"}

@@ -27,10 +27,13 @@ def settings_of(stack: Stack) -> Settings:
     )  # fmt: skip
 
 
-def channel(stack: Stack, unit: str, as_: str = "demo") -> grpc.Channel:
-    """A channel to the unit's gRPC server, with the certificate of the demonstration's loader, whom all admit, or of a unit."""
+def channel(stack: Stack, unit: str, as_: str = "demo", address: str = "") -> grpc.Channel:
+    """A channel to the unit's gRPC server, or to another one at `address` that passes for it.
+
+    With the certificate of the demonstration's loader, whom all admit, or of a unit.
+    """
     own = tls.Identity(Path(stack.env["TONGBAN_CERTIFICATES"]), as_)
-    return tls.open_channel(stack.env[f"TONGBAN_GRPC_{unit.upper()}"], unit, [], own)
+    return tls.open_channel(address or stack.env[f"TONGBAN_GRPC_{unit.upper()}"], unit, [], own)
 
 
 class Doors:

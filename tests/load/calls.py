@@ -13,9 +13,10 @@ from tongban.tasks.v1 import tasks_pb2 as pb
 from tongban.tasks.v1 import tasks_pb2_grpc
 
 from deploy.local.ports import free_block
+from tests.checks.platform import channel
 from tests.load.echo import TASK
 from tests.load.measuring import Figure, Servers, ratio
-from tests.load.site import ROOT, Site, channel, python, wrk
+from tests.load.site import ROOT, Site, python, wrk
 
 AT_ONCE = 8
 USER = "qfb.wenshu"
@@ -112,7 +113,7 @@ def _grpc(
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
 
     def calling(address: str, servers: Servers) -> Callable[[], float]:
-        stub = tasks_pb2_grpc.TaskServiceStub(channel("tasks", address))
+        stub = tasks_pb2_grpc.TaskServiceStub(channel(site.stack, "tasks", address=address))
         metadata = [("authorization", f"Bearer {person}"), ("x-request-id", "bench"), ("traceparent", trace)]
         ask = pb.GetTaskRequest(task=TASK.task)
         stub.GetTask(ask, timeout=20, metadata=metadata, wait_for_ready=True)
@@ -142,7 +143,7 @@ def _grpc(
 
 
 def _a_task(site: Site) -> str:
-    stub = tasks_pb2_grpc.TaskServiceStub(channel("tasks", site.stack.env["TONGBAN_GRPC_TASKS"]))
+    stub = tasks_pb2_grpc.TaskServiceStub(channel(site.stack, "tasks"))
     wish = pb.CreateTaskRequest(title=TASK.title, text=TASK.text, assignees=[f"p:{_me(site)}"] * 1)
     return str(site.people.call(stub.CreateTask, wish, USER).task)
 

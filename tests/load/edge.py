@@ -123,7 +123,7 @@ def _edge(site: Site, var: Path, port: int, upstream: int) -> Iterator[Servers]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     env = {
         **site.stack.env, "TONGBAN_EDGE_PORT": str(port), "TONGBAN_EDGE_WORKERS": "1",
-        "TONGBAN_HTTP_TASKS": f"127.0.0.1:{upstream}",
+        "TONGBAN_HTTP_TASKS": f"127.0.0.1:{upstream}", "TONGBAN_EDGE_STATUS": f"127.0.0.1:{port + 1}",
     }  # fmt: skip
     config = render.render(env, units.table(ROOT), folder)
     with _started(folder, config, port) as servers:

@@ -12,9 +12,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
-
-from chassis import client
 from deploy.demo.acting import People
 from deploy.demo.organisation import SIZES, district
 from deploy.local.probes import listens
@@ -95,20 +92,6 @@ def python(module: list[str], env: dict[str, str], port: int, log: Path) -> Iter
     """The same for a Python module."""
     with process([sys.executable, "-m", *module], env, port, log) as servers:
         yield servers
-
-
-def channel(unit: str, address: str) -> grpc.Channel:
-    """A channel of the platform's own kind to another server that passes for `unit`."""
-    name = f"TONGBAN_GRPC_{unit.upper()}"
-    before = os.environ.get(name)
-    os.environ[name] = address
-    client._channels.pop(unit, None)
-    try:
-        return client.channel(unit)
-    finally:
-        client._channels.pop(unit, None)
-        if before is not None:
-            os.environ[name] = before
 
 
 def wrk(url: str, seconds: float, *, headers: dict[str, str], script: str = "", at_once: int = 16) -> int:
