@@ -1,14 +1,19 @@
 """Logs: one JSON object per line on standard output, with request id and person.
 
-Values never break a line nor command a terminal. Tokens, cookies and passwords are cut out by name.
+Values never break a line nor command a terminal. Tokens, cookies and passwords are cut out by name. What merely informs is written
+some milliseconds later, many lines at once, for a write for each call costs more than the line; a process that is killed loses
+those milliseconds. Warnings and errors are written at once, with all that came before them.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import re
 import sys
+import threading
+import time
 from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -20,7 +25,9 @@ from chassis import context
 _json = structlog.processors.JSONRenderer(ensure_ascii=False)
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _process: dict[str, str] = {}
-_output = logging.StreamHandler(sys.stdout)
+HELD = 0.05  # seconds for which a line that merely informs may wait
+_held: list[str] = []
+_some_held = threading.Event()
 _SECRET = ("token", "password", "secret", "cookie", "authorization", "credential")
 
 
@@ -62,16 +69,51 @@ def _named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
-class _Lines:
-    """Writes what was rendered, one whole line at a time, to where the libraries' lines go."""
+class _Output(logging.StreamHandler[Any]):
+    """Where all lines go, those of libraries as well, in the order in which they were written."""
 
-    def write(self, line: str) -> None:
-        """One line; when nobody can take it any more, a full disk say, what is being done goes on without."""
-        with _output.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
-            _output.stream.write(line + "\n")
+    def emit(self, record: logging.LogRecord) -> None:
+        flush()
+        super().emit(record)
+
+
+_output = _Output(sys.stdout)
+
+
+def flush() -> None:
+    """Write what is held; when nobody can take it any more, a full disk say, what is being done goes on without."""
+    with _output.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
+        count = len(_held)
+        lines, _held[:count] = _held[:count], []
+        if lines:
+            _output.stream.write("".join(lines))
             _output.flush()
 
-    debug = info = warning = error = critical = exception = fatal = msg = write
+
+def _flush_for_ever() -> None:
+    while True:
+        _some_held.wait()
+        time.sleep(HELD)
+        _some_held.clear()
+        flush()
+
+
+class _Lines:
+    """Takes what was rendered, one whole line at a time."""
+
+    def hold(self, line: str) -> None:
+        """A line that merely informs."""
+        _held.append(line + "\n")
+        if not _some_held.is_set():
+            _some_held.set()
+
+    def write(self, line: str) -> None:
+        """A line that must not be lost."""
+        _held.append(line + "\n")
+        flush()
+
+    debug = info = hold
+    warning = error = critical = exception = fatal = msg = write
 
 
 def configure(service: str, process: str) -> None:
@@ -84,7 +126,12 @@ def configure(service: str, process: str) -> None:
         structlog.processors.format_exc_info,
     ]
     _process.update(service=service, process=process)
+    flush()
     _output.setStream(sys.stdout)
+    # A fork does not take the thread along.
+    if not any(one.name == "log" for one in threading.enumerate()):
+        threading.Thread(target=_flush_for_ever, name="log", daemon=True).start()
+        atexit.register(flush)
     _output.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -6,12 +6,14 @@ import ast
 import io
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
 
 from chassis import context, log
 from chassis.identity_types import Principal
+from chassis.tests.helpers import ROOT, environment
 from tests.rules import tree
 
 EVIL = 'a\r\nb\n\x1b[31mred\x1b[0m\x07\x08\x00\x7f\x85\u2028\u2029\u202e\ud800\\"}{'
@@ -66,6 +68,7 @@ def test_every_field_is_one_line(out):
         # What libraries log, by the standard logger.
         logging.getLogger("library").warning("said %s", EVIL)
         number += 1
+    log.flush()
     lines = out.getvalue().split("\n")
     assert lines.pop() == ""
     assert len(lines) == number
@@ -73,3 +76,36 @@ def test_every_field_is_one_line(out):
         json.loads(line)
         assert all(sign.isprintable() or sign == "\u202e" for sign in line), line
     print(f"check 35: {len(names)} logged fields x {len(values)} values: {number} events, {number} lines")
+
+
+def said(out):
+    return [json.loads(line)["event"] for line in out.getvalue().splitlines()]
+
+
+def test_what_informs_waits_and_what_warns_brings_it_along(out, monkeypatch):
+    monkeypatch.setattr(log, "HELD", 60)
+    log.get("x").info("one")
+    log.get("x").info("two")
+    log.get("x").warning("three")
+    assert said(out) == ["one", "two", "three"]
+    log.get("x").info("four")
+    logging.getLogger("library").warning("five")
+    assert said(out)[3:] == ["four", "five"]
+
+
+PROGRAM = """
+import sys, time
+from chassis import log
+log.configure("t", "p")
+log.get("x").info("soon")
+if sys.argv[1] == "stays":
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("then", ["stays", "ends"])
+def test_what_informs_comes_by_itself_and_at_the_end(then):
+    command = [sys.executable, "-c", PROGRAM, then]
+    with subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert json.loads(child.stdout.readline())["event"] == "soon"
+        child.kill()
