@@ -82,13 +82,14 @@ class Collector:
             last = max(last, int(event["time"]))
             if identity in self._seen:
                 continue
-            self._seen[identity] = None
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
             facts = told(event) if kind == "events" else told_by_admin(event, self.own)
             if facts is not None:
                 self._audit.record(**facts, id=identity, service="keycloak", at_ms=event["time"])
                 new += 1
+            # Not before it is in the spool, which may refuse it: then it is read again.
+            self._seen[identity] = None
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
         if last > upto:
             # After they are in the spool: what is read twice is on record once, what is not read is on none.
             kept = {"_id": kind, "schema": 1, "at": last}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chassis.errors import Unavailable
 from portal import identity_events
 from portal.identity_events import Collector
 
@@ -82,6 +83,27 @@ def test_each_event_is_recorded_once_also_by_the_next_process(world):
     assert (facts["address"], facts["service"], facts["at_ms"]) == ("10.1.1.1", "keycloak", 1_795_000_000_000)
     assert "secret-code" not in str(audit.records)
     print("check 74: 451 events of the identity provider: each under one id")
+
+
+def test_what_the_disk_did_not_take_is_recorded_by_the_next_look(world, monkeypatch):
+    events, audit, cursors = world
+    events += [failed(1), failed(2)]
+    collector, refusals, record = (
+        Collector(audit, cursors),
+        [Unavailable("AUDIT_UNAVAILABLE", "")],
+        audit.record,
+    )
+
+    def refuse_once(*given, **facts):
+        if refusals:
+            raise refusals.pop()
+        record(*given, **facts)
+
+    monkeypatch.setattr(audit, "record", refuse_once)
+    with pytest.raises(Unavailable):
+        collector.read(None, "events")
+    assert collector.read(None, "events") == 2
+    assert [facts["id"] for _, _, facts in audit.records] == ["keycloak:e1", "keycloak:e2"]
 
 
 def test_what_others_have_on_record_is_not_repeated(world):
