@@ -6,16 +6,18 @@ recorded at once, those of the next minute in one record with their number.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from flask import g, request
 
-from chassis import context, log, loops
+from chassis import context, loops
 from chassis.audit import Audit
-from chassis.errors import Forbidden, NotSignedIn, TongbanError, Unavailable
+from chassis.errors import Forbidden, NotSignedIn, TongbanError
 from chassis.identity_types import Principal
 from gateway import edge_headers, limits
 from gateway.sessions import Session
@@ -23,7 +25,6 @@ from gateway.sessions import Session
 WINDOW = 60.0
 LOOK = 0.5  # seconds between two looks for windows that are over
 _COUNTED = ("NOT_SIGNED_IN", "TOO_OFTEN")
-_log = log.get(__name__)
 
 
 def note(
@@ -33,19 +34,23 @@ def note(
 
     Raises Unavailable when the disk does not take it.
     """
+    with _of_request(person) as peer:
+        audit.record(action, result, peer=peer, **facts)
+
+
+@contextlib.contextmanager
+def _of_request(person: Principal | None) -> Iterator[str]:
+    """What is recorded in the with-block is of the current request; yields its peer."""
     call = context.Call(request_id=g.request_id, principal=person, address=edge_headers.address(request))
     with context.serving(call):
-        audit.record(action, result, peer=request.remote_addr or "", **facts)
+        yield request.remote_addr or ""
 
 
 def ended(audit: Audit, session: Session, why: str) -> None:
     """Record the end of a session that nobody asked for; it ends also where that cannot be recorded."""
     person = Principal(session.person, session=session.login)
     with context.serving(context.Call(principal=person)):
-        try:
-            audit.record("SessionEnded", why)
-        except Unavailable:
-            _log.error("end of a session not on record", person=session.person, why=why)
+        audit.record_if_possible("SessionEnded", why)
 
 
 class Refusals:
@@ -66,12 +71,10 @@ class Refusals:
         if counted and not self._first(error.reason, place):
             return
         about = f"{request.method} {request.path}"
-        try:
-            note(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
-        except Unavailable:
-            _log.error("refusal not on record", reason=error.reason)
-            if counted:
-                self._first(error.reason, place)  # which it is not: so it is among the counted
+        with _of_request(g.get("caller")) as peer:
+            kept = self._audit.record_if_possible("ApiRefused", error.reason, about=about, peer=peer)
+        if counted and not kept:
+            self._first(error.reason, place)  # which it is not: so it is among the counted
 
     def tell(self) -> None:
         """Record the counts whose window is over.
