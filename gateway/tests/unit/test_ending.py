@@ -1,4 +1,4 @@
-"""A logout is finished sooner or later, whatever is away when it is asked for. # check 7"""
+"""A logout is finished sooner or later, whatever is away when it is asked for."""
 
 from __future__ import annotations
 
