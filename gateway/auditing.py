@@ -38,6 +38,12 @@ def note(
         audit.record(action, result, peer=peer, **facts)
 
 
+def refused(audit: Audit, action: str, result: str, *, person: Principal | None = None, **facts: Any) -> bool:
+    """Record that the current request was refused, which it is in any case; whether the disk took it."""
+    with _of_request(person) as peer:
+        return audit.record_if_possible(action, result, peer=peer, **facts)
+
+
 @contextlib.contextmanager
 def _of_request(person: Principal | None) -> Iterator[str]:
     """What is recorded in the with-block is of the current request; yields its peer."""
@@ -71,8 +77,7 @@ class Refusals:
         if counted and not self._first(error.reason, place):
             return
         about = f"{request.method} {request.path}"
-        with _of_request(g.get("caller")) as peer:
-            kept = self._audit.record_if_possible("ApiRefused", error.reason, about=about, peer=peer)
+        kept = refused(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
         if counted and not kept:
             self._first(error.reason, place)  # which it is not: so it is among the counted
 

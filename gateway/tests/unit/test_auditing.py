@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from flask import g
@@ -194,13 +195,25 @@ def test_too_many_requests_are_on_record(tmp_path, monkeypatch):
     world.parts.audit.close()
 
 
-def test_a_logout_token_of_somebody_else(world):
-    def refuse(_token):
-        raise NotSignedIn("NOT_SIGNED_IN", "")
+def not_signed_in(_token):
+    raise NotSignedIn("NOT_SIGNED_IN", "")
 
-    world.parts.oidc.check_logout_token = refuse
+
+def test_a_logout_token_of_somebody_else(world):
+    world.parts.oidc.check_logout_token = not_signed_in
     world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"})
     assert world.records() == [("LogoutTokenRefused", "NOT_SIGNED_IN")]
+
+
+def test_refusals_stay_what_they_are_while_the_disk_takes_no_record(world, tmp_path):
+    (tmp_path / "full").write_bytes(b"")
+    world.parts.audit._settings = replace(world.parts.settings, var=tmp_path / "full")
+    world.parts.oidc.check_logout_token = not_signed_in
+    assert login(world, "?code=bad&state={state}").status_code == 400
+    assert world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"}).status_code == 400
+    assert world.call("GET", "/api/v1/sample/things").status_code == 401
+    # What is done, and not refused, is not done without its record.
+    assert login(world, "?code=good&state={state}").status_code == 503
 
 
 def test_no_token_and_no_cookie_is_on_record(world):
