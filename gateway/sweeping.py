@@ -20,7 +20,7 @@ async def sweep_for_ever(parts: GatewayParts) -> None:
 
     every = HOUR * random.uniform(0.8, 1.2)  # noqa: S311 - only to keep processes apart
     await asyncio.sleep(every)
-    await loops.for_ever(one, every, trouble="sweep failed")
+    await loops.for_ever(one, every, every / 60, trouble="sweep failed")
 
 
 def sweep(parts: GatewayParts) -> int:
