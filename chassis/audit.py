@@ -143,6 +143,14 @@ class Audit:
             _log.error("audit record not kept", problem=str(problem), action=action)
             raise _not_kept() from problem
 
+    def record_if_possible(self, action: str, result: str, **facts: Any) -> bool:
+        """`record` of what happens in any case, such as a refusal; whether the disk took it, of which the log speaks otherwise."""
+        try:
+            self.record(action, result, **facts)
+        except Unavailable:
+            return False
+        return True
+
     def close(self) -> None:
         """Part of a graceful stop, before the bus is closed."""
         if "spool" in vars(self):

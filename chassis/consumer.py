@@ -255,7 +255,11 @@ class Running:
         ):
             context.amend(traceparent=trace)
             began = time.monotonic()
-            handler(event)
+            try:
+                handler(event)
+            except StopIteration as problem:
+                # The one exception that no future carries: whoever awaits this handler would wait for ever.
+                raise RuntimeError("StopIteration: an iterator had no next element") from problem
             took = round((time.monotonic() - began) * 1000, 1)
             _log.info("handled", consumer=self._durable, event_id=event.id, ms=took)
 

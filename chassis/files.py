@@ -35,12 +35,12 @@ class Files:
         self._files = store.collection("files")
         self._pieces = store.collection("file_pieces")
 
-    def put(self, parts: Iterable[bytes], *, own: bool = False) -> Stored:
-        """Store a file that comes in parts of any size. own: the platform itself made it, so its kind is not asked.
+    def put(self, parts: Iterable[bytes], *, name: str = "", own: bool = False) -> Stored:
+        """Store a file that comes in parts of any size; name and own as in chassis.uploads.received.
 
-        Raises what chassis.uploads.received raises; nothing of a refused file is stored.
+        Raises what that raises; nothing of a refused file is stored.
         """
-        with received(parts, own=own) as file:
+        with received(parts, name=name, own=own) as file:
             return self._keep(file.pieces(), file.media_type)
 
     def _keep(self, parts: Iterable[bytes], media_type: str) -> Stored:
@@ -82,7 +82,8 @@ class Files:
     def copy(self, digest: str, source: Files) -> None:
         """Take over a file that another store has and this one lacks; nothing when neither or both have it."""
         if self._files.get(digest) is None and source._files.get(digest) is not None:
-            self.put(source.read(digest))
+            # It was judged when it came in, maybe by an older table of kinds.
+            self.put(source.read(digest), own=True)
 
     def content(self, digest: str) -> bytes:
         """The whole content; for files that are known to be small."""

@@ -32,7 +32,8 @@ def _refused(why: str) -> NotSignedIn:
     return NotSignedIn("NOT_SIGNED_IN", "登录已失效，请重新登录。", f"Not signed in: {why}.")
 
 
-def _away() -> Unavailable:
+def away() -> Unavailable:
+    """The identity provider does not answer, or not as it should; what it said instead is for the log."""
     return Unavailable(
         "IDENTITY_UNAVAILABLE",
         "统一身份认证暂时不可用，请稍后再试。",
@@ -119,7 +120,7 @@ class Verifier:
                 self._fetch()
         key = self._keys.get(kid)
         if key is None and not self._keys:
-            raise _away()
+            raise away()
         if key is None:
             raise _refused("unknown key")
         return key
@@ -169,6 +170,24 @@ def principal_of(claims: dict[str, Any]) -> Principal:
     return principal
 
 
+def granted(reply: httpx.Response) -> tuple[str, float, dict[str, Any]]:
+    """The access token in an answer of the token endpoint, the seconds that it lives, and the whole answer.
+
+    Raises Unavailable for an answer that grants nothing.
+    """
+    try:
+        reply.raise_for_status()
+        answer = reply.json()
+        token, seconds = answer["access_token"], float(answer["expires_in"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as problem:
+        _log.warning("no token from the identity provider", problem=repr(problem)[:200])
+        raise away() from problem
+    if not isinstance(token, str):
+        _log.warning("no token from the identity provider", problem=f"it is {type(token).__name__}")
+        raise away()
+    return token, seconds, answer
+
+
 class ServiceToken:
     """This service's own access token (client credentials), renewed a minute before it expires."""
 
@@ -202,11 +221,8 @@ class ServiceToken:
                 auth=(client, self._settings.secret(client)),
                 timeout=5,
             )
-            reply.raise_for_status()
-            answer = reply.json()
-            token, seconds = str(answer["access_token"]), float(answer["expires_in"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as problem:
-            raise _away() from problem
-        self._token = token
+        except httpx.HTTPError as problem:
+            raise away() from problem
+        self._token, seconds, _ = granted(reply)
         self._until = time.monotonic() + max(5, seconds - 60)
         self._expires = time.monotonic() + seconds

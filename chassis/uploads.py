@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from chassis import archives, virus
+from chassis import archives, filenames, virus
 from chassis.errors import InvalidInput, TooMuch
 from chassis.settings import number
 
@@ -60,15 +60,18 @@ class Received:
 
 
 @contextlib.contextmanager
-def received(parts: Iterable[bytes], *, own: bool = False) -> Iterator[Received]:
-    """Take a file in. own: made by the platform itself, such as a printed page, so that its kind is not asked.
+def received(parts: Iterable[bytes], *, name: str = "", own: bool = False) -> Iterator[Received]:
+    """Take a file in. own: made by the platform itself, such as a printed page, or let in before: so its kind is not asked.
 
-    Raises TooMuch beyond the limit, InvalidInput for a kind that is not in the table or a hostile archive, Forbidden for a virus,
-    Unavailable when files are to be scanned and nobody scans.
+    Raises TooMuch beyond the limit, InvalidInput for an empty file, a kind that is not in the table or a hostile archive,
+    Forbidden for a virus, Unavailable when files are to be scanned and nobody scans. name: by which a sentence calls the file.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
         file: BinaryIO = spool  # type: ignore[assignment]
         size = _written(parts, file)
+        if not size and not own:
+            called = f"“{shown}”" if (shown := filenames.bare(name)) else ""
+            raise _refused("FILE_EMPTY", f"文件{called}是空的。")
         media_type = media_type_of(file, size, judge=not own)
         virus.scan(Received(file, size, media_type).pieces())
         yield Received(file, size, media_type)

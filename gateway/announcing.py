@@ -10,14 +10,13 @@ import threading
 import time
 from typing import Any
 
-from chassis import log
+from chassis import loops
 from chassis.bus import ENDED, ENDED_SECONDS
 from chassis.ended import login_entry
-from chassis.errors import Exists, TongbanError
+from chassis.errors import Exists
 from chassis.store import Store
 
 AGAIN = 2.0  # seconds after which the broker is tried again
-_log = log.get(__name__)
 
 
 class Announcer:
@@ -27,8 +26,8 @@ class Announcer:
         self._untold = store.collection("untold")
         self._bus = bus
         self._wake = threading.Event()
-        self._wake.set()  # an earlier process may have left some
-        threading.Thread(target=self._run, name="announcing", daemon=True).start()
+        # It begins at once, for an earlier process may have left some.
+        loops.in_thread(self.flush, None, AGAIN, trouble="ended login not told yet", wake=self._wake)
 
     def tell(self, login: str) -> None:
         """Tell it soon; returns once that is certain."""
@@ -36,22 +35,10 @@ class Announcer:
             self._untold.insert({"_id": login, "revision": 1, "schema": 1, "at": time.time()})
         self._wake.set()
 
-    def flush(self) -> bool:
-        """Hand over what is untold; whether nothing is left. Several processes may do so at the same time."""
-        try:
-            for record in list(self._untold.scan()):
-                # After this time every token of that login has expired.
-                if time.time() - record["at"] < ENDED_SECONDS:
-                    self._bus.put(ENDED, *login_entry(record["_id"]))
-                self._untold.remove(record["_id"])
-        except TongbanError as problem:
-            _log.warning("ended login not told yet", problem=str(problem))
-            return False
-        return True
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            while not self.flush():
-                time.sleep(AGAIN)
+    def flush(self) -> None:
+        """Hand over what is untold. Several processes may do so at the same time."""
+        for record in list(self._untold.scan()):
+            # After this time every token of that login has expired.
+            if time.time() - record["at"] < ENDED_SECONDS:
+                self._bus.put(ENDED, *login_entry(record["_id"]))
+            self._untold.remove(record["_id"])

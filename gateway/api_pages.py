@@ -5,6 +5,7 @@ Both are public: they say nothing of anybody's data.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,8 @@ def blueprint(routes: Routes, public_url: str) -> Blueprint:
         # build/gen.
         comments = Comments(Path(next(iter(tongban.__path__))).parents[1] / "image.binpb")
         content = json.dumps(openapi.describe(routes, public_url, comments), ensure_ascii=False)
-        return content, f'"{abs(hash(content)):x}"'
+        # The same in every process, of which each answers some of a browser's questions.
+        return content, f'"{hashlib.sha256(content.encode()).hexdigest()}"'
 
     @views.get("/openapi.json")
     def document() -> Response:

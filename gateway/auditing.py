@@ -1,26 +1,30 @@
 """What the gateway puts on record: logins and their ends, and every request that it refuses before a service hears of it.
 
-Refusals that anybody can cause by the thousand (no login, too many requests) are counted: the first of an address is recorded at
-once, those of the next minute in one record with their number.
+Refusals that anybody can cause by the thousand (no login, too many requests) are counted: the first of a place (limits.place) is
+recorded at once, those of the next minute in one record with their number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from flask import g, request
 
-from chassis import context, log
+from chassis import context, loops
 from chassis.audit import Audit
-from chassis.errors import Forbidden, NotSignedIn, TongbanError, Unavailable
+from chassis.errors import Forbidden, NotSignedIn, TongbanError
 from chassis.identity_types import Principal
-from gateway import edge_headers
+from gateway import edge_headers, limits
 from gateway.sessions import Session
 
 WINDOW = 60.0
+LOOK = 0.5  # seconds between two looks for windows that are over
 _COUNTED = ("NOT_SIGNED_IN", "TOO_OFTEN")
-_log = log.get(__name__)
 
 
 def note(
@@ -30,19 +34,29 @@ def note(
 
     Raises Unavailable when the disk does not take it.
     """
+    with _of_request(person) as peer:
+        audit.record(action, result, peer=peer, **facts)
+
+
+def refused(audit: Audit, action: str, result: str, *, person: Principal | None = None, **facts: Any) -> bool:
+    """Record that the current request was refused, which it is in any case; whether the disk took it."""
+    with _of_request(person) as peer:
+        return audit.record_if_possible(action, result, peer=peer, **facts)
+
+
+@contextlib.contextmanager
+def _of_request(person: Principal | None) -> Iterator[str]:
+    """What is recorded in the with-block is of the current request; yields its peer."""
     call = context.Call(request_id=g.request_id, principal=person, address=edge_headers.address(request))
     with context.serving(call):
-        audit.record(action, result, peer=request.remote_addr or "", **facts)
+        yield request.remote_addr or ""
 
 
 def ended(audit: Audit, session: Session, why: str) -> None:
     """Record the end of a session that nobody asked for; it ends also where that cannot be recorded."""
     person = Principal(session.person, session=session.login)
     with context.serving(context.Call(principal=person)):
-        try:
-            audit.record("SessionEnded", why)
-        except Unavailable:
-            _log.error("end of a session not on record", person=session.person, why=why)
+        audit.record_if_possible("SessionEnded", why)
 
 
 class Refusals:
@@ -50,36 +64,55 @@ class Refusals:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._counts: dict[tuple[str, str], int] = {}
+        # (reason, place) → when its window began, how many came after the first; the oldest stand first.
+        self._counts: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
         self._lock = threading.Lock()
+        loops.in_thread(self.tell, LOOK, LOOK, trouble="counted refusals wait")
 
     def take(self, error: TongbanError) -> None:
         """Record that the current request was refused with this error, if it was refused here."""
         if error.remote or not (isinstance(error, (NotSignedIn, Forbidden)) or error.reason == "TOO_OFTEN"):
             return
-        address = edge_headers.address(request)
-        if error.reason in _COUNTED and not self._first(error.reason, address):
+        counted, place = error.reason in _COUNTED, limits.place(edge_headers.address(request))
+        if counted and not self._first(error.reason, place):
             return
         about = f"{request.method} {request.path}"
-        try:
-            note(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
-        except Unavailable:
-            _log.error("refusal not on record", reason=error.reason)
+        kept = refused(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
+        if counted and not kept:
+            self._first(error.reason, place)  # which it is not: so it is among the counted
 
-    def _first(self, reason: str, address: str) -> bool:
-        key = (reason, address)
-        with self._lock:
-            known = key in self._counts
-            self._counts[key] = self._counts.get(key, -1) + 1
-        if not known:
-            timer = threading.Timer(WINDOW, self._tell, [key])
-            timer.daemon = True
-            timer.start()
-        return not known
+    def tell(self) -> None:
+        """Record the counts whose window is over.
 
-    def _tell(self, key: tuple[str, str]) -> None:
+        Raises Unavailable when the disk does not take one; that one and the others are kept for the next time.
+        """
+        while (found := self._over()) is not None:
+            (reason, place), count = found
+            if count:
+                with context.serving(context.Call(address=place)):
+                    self._audit.record("ApiRefused", reason, count=count)
+            with self._lock:
+                _, now = self._counts.pop((reason, place), (0.0, count))
+                if now > count:
+                    # More came while this was written: they have a window of their own.
+                    self._counts[reason, place] = (time.monotonic(), now - count)
+
+    def _over(self) -> tuple[tuple[str, str], int] | None:
+        """The oldest count, if its window is over."""
         with self._lock:
-            count = self._counts.pop(key, 0)
-        if count:
-            with context.serving(context.Call(address=key[1])):
-                self._audit.record("ApiRefused", key[0], count=count)
+            key = next(iter(self._counts), None)
+            if key is None:
+                return None
+            since, count = self._counts[key]
+            return (key, count) if time.monotonic() - since >= WINDOW else None
+
+    def _first(self, reason: str, place: str) -> bool:
+        with self._lock:
+            known = self._counts.get((reason, place))
+            if known is None and len(self._counts) >= limits.KEPT:
+                # So many places at once are an attack: what more come are counted together.
+                place = ""
+                known = self._counts.get((reason, place))
+            since, count = known or (time.monotonic(), -1)
+            self._counts[reason, place] = (since, count + 1)
+            return known is None

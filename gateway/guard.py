@@ -10,7 +10,7 @@ from flask import Request, g
 from chassis.errors import Forbidden, NotSignedIn, TooMuch
 from chassis.identity_types import Principal
 from chassis.settings import number
-from gateway import cookies, edge_headers
+from gateway import cookies, edge_headers, limits
 from gateway.limits import Limiter
 from gateway.parts import GatewayParts
 from gateway.sessions import Session
@@ -42,7 +42,7 @@ class Guard:
 
         Raises TooMuch, whose `fields` hold nothing and whose `wait` the seconds to wait.
         """
-        _spend(self._addresses, edge_headers.address(request))
+        _spend(self._addresses, limits.place(edge_headers.address(request)))
 
     def caller(self, request: Request) -> Caller:
         """Who calls the API.

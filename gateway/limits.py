@@ -5,12 +5,25 @@ The buckets belong to this process: n processes let n times as much through.
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 KEPT = 50_000
+
+
+def place(address: str) -> str:
+    """Where somebody calls from: the address, and of IPv6 the network, for a subscriber has 2^64 addresses or more."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return str(ip)
+    mapped = ip.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((ip, 64), strict=False))
 
 
 class Limiter:

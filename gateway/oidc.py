@@ -16,12 +16,15 @@ from urllib.parse import urlencode
 import httpx
 import jwt
 
-from chassis.errors import NotSignedIn, Unavailable
-from chassis.identity import LEEWAY, Verifier
+from chassis import log
+from chassis.errors import NotSignedIn
+from chassis.identity import LEEWAY, Verifier, away, granted
 from chassis.settings import Settings
 
 CLIENT = "gateway"
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_OVER = ("invalid_grant", "session_not_active")
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,6 @@ class Tokens:
 
 class Refused(Exception):
     """Keycloak refused a code or a refresh token: the login is over, or never was."""
-
-
-def _unavailable(problem: Exception) -> Unavailable:
-    return Unavailable("IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem))
 
 
 def _refused(why: str) -> NotSignedIn:
@@ -99,7 +98,10 @@ class Oidc:
 
         Raises Unavailable; a session that is gone already is no error.
         """
-        self._post("logout", {"refresh_token": refresh_token})
+        reply = self._post("logout", {"refresh_token": refresh_token})
+        if not (reply.is_success or _over(reply)):
+            _log.warning("logout not accepted", status=reply.status_code, error=_error_of(reply))
+            raise away()
 
     def check_id_token(self, token: str, nonce: str) -> dict[str, Any]:
         """The claims of an ID token that answers our login.
@@ -145,28 +147,35 @@ class Oidc:
 
     def _token(self, **form: str) -> Tokens:
         started = time.time()
-        answer = self._post("token", form).json()
+        reply = self._post("token", form)
+        if _over(reply):
+            raise Refused(_error_of(reply))
+        access, seconds, answer = granted(reply)
+        if not isinstance(answer.get("refresh_token"), str):
+            _log.warning("no refresh token from the identity provider")
+            raise away()
         return Tokens(
-            access=answer["access_token"],
+            access=access,
             refresh=answer["refresh_token"],
-            access_until=started + float(answer["expires_in"]),
-            identity=answer.get("id_token", ""),
+            access_until=started + seconds,
+            identity=str(answer.get("id_token", "")),
         )
 
     def _post(self, endpoint: str, form: dict[str, str]) -> httpx.Response:
         try:
-            reply = self._http.post(f"{self._protocol}/{endpoint}", data=form)
+            return self._http.post(f"{self._protocol}/{endpoint}", data=form)
         except httpx.HTTPError as problem:
-            raise _unavailable(problem) from problem
-        if reply.status_code in (400, 401, 403) and endpoint == "token":
-            error = _error_of(reply)
-            # A wrong client secret is the operator's mistake and must not log everybody out.
-            if error in ("invalid_grant", "session_not_active"):
-                raise Refused(error)
-            raise _unavailable(RuntimeError(f"{endpoint}: {reply.status_code} {error}"))
-        if reply.status_code >= 500:
-            raise _unavailable(RuntimeError(f"{endpoint}: {reply.status_code}"))
-        return reply
+            _log.warning("identity provider away", endpoint=endpoint, problem=repr(problem))
+            raise away() from problem
+
+
+def _over(reply: httpx.Response) -> bool:
+    """Whether Keycloak says that the login is over, or never was.
+
+    Not so when it refuses us: a wrong client secret is the operator's mistake and must neither log everybody out nor let a logout
+    count as done.
+    """
+    return reply.status_code in (400, 401, 403) and _error_of(reply) in _OVER
 
 
 def _error_of(reply: httpx.Response) -> str:

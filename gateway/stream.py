@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chassis import log, metrics, telemetry
+from chassis import log, loops, metrics, telemetry
 from chassis.bus import Bus
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
@@ -80,7 +80,8 @@ class Stream:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Listen to the broker and sweep the store as long as the process runs."""
-        work = (self._listen(), sweep_for_ever(self._parts), self._count_sessions())
+        counting = loops.for_ever(self._count_sessions, COUNT, COUNT, trouble="sessions not counted")
+        work = (self._listen(), sweep_for_ever(self._parts), counting)
         jobs = [asyncio.create_task(job) for job in work]
         yield
         for job in jobs:
@@ -181,12 +182,11 @@ class Stream:
 
     async def _count_sessions(self) -> None:
         records = self._parts.store.collection("sessions")
-        while True:
-            try:
-                self._sessions = await asyncio.to_thread(records.count)
-            except Unavailable:
-                self._sessions = None
-            await asyncio.sleep(COUNT)
+        try:
+            self._sessions = await asyncio.to_thread(records.count)
+        except Exception:
+            self._sessions = None  # a figure of earlier days would be none
+            raise
 
     async def _pushed(self, message: Msg) -> None:
         event = as_event(message.data)

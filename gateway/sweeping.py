@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from chassis import log
-from chassis.errors import TongbanError
+from chassis import log, loops
 from gateway.parts import GatewayParts
 
 HOUR = 3600.0
@@ -15,14 +14,13 @@ _log = log.get(__name__)
 
 async def sweep_for_ever(parts: GatewayParts) -> None:
     """Sweep about once an hour. Several processes may do so at the same time: removing twice does no harm."""
-    while True:
-        await asyncio.sleep(HOUR * random.uniform(0.8, 1.2))  # noqa: S311 - only to keep processes apart
-        try:
-            gone = await asyncio.to_thread(sweep, parts)
-        except TongbanError as problem:
-            _log.warning("sweep failed", problem=str(problem))
-        else:
-            _log.info("swept", records=gone)
+
+    async def one() -> None:
+        _log.info("swept", records=await asyncio.to_thread(sweep, parts))
+
+    every = HOUR * random.uniform(0.8, 1.2)  # noqa: S311 - only to keep processes apart
+    await asyncio.sleep(every)
+    await loops.for_ever(one, every, every / 60, trouble="sweep failed")
 
 
 def sweep(parts: GatewayParts) -> int:

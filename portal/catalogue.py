@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import httpx
 
-from chassis import units
+from chassis import log, units
 from chassis.aggregate import Request
 from chassis.errors import Exists, Forbidden, NotSignedIn, Unavailable, not_found
 from chassis.identity_types import Principal
@@ -19,6 +19,8 @@ from portal.connectors.signing_in import Report
 from portal.model import App
 from portal.parts import PortalParts
 from portal.probing import probe
+
+_log = log.get(__name__)
 
 
 def built_in(principal: Principal) -> list[Unit]:
@@ -136,18 +138,23 @@ def _ticket(app: str, token: str) -> str:
             trust_env=False,
         )
     except httpx.HTTPError as problem:
-        raise Unavailable(
-            "GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", str(problem)
-        ) from problem
+        raise _no_ticket(repr(problem)) from problem
     if reply.status_code == 401:
         raise NotSignedIn(
             "NOT_SIGNED_IN", "登录已失效，请重新登录。", "The gateway knows no session for this token."
         )
-    if reply.status_code != 200:
-        raise Unavailable(
-            "GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", f"status {reply.status_code}"
-        )
-    return str(reply.json()["ticket"])
+    try:
+        reply.raise_for_status()
+        return str(reply.json()["ticket"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as problem:
+        raise _no_ticket(repr(problem)) from problem
+
+
+def _no_ticket(problem: str) -> Unavailable:
+    _log.warning("no ticket from the gateway", problem=problem)
+    return Unavailable(
+        "GATEWAY_UNAVAILABLE", "登录网关暂时不可用，请稍后再试。", "The gateway gives no ticket right now."
+    )
 
 
 def test_connector(parts: PortalParts, key: str, principal: Principal) -> tuple[bool, Report]:

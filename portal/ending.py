@@ -6,12 +6,12 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from chassis import log
+from chassis import log, loops
 from chassis.bus import ENDED, Bus
 from chassis.ended import login_of
-from chassis.errors import TongbanError
 from portal.connectors.jar import Jar
 from portal.connectors.signing_in import sign_out
 from portal.model import App
@@ -77,38 +77,22 @@ async def listen(parts: PortalParts) -> None:
             ended.put_nowait(login)
 
     async def answer() -> None:
-        while True:
-            await asyncio.to_thread(_guarded, parts, await ended.get())
+        receipts = await asyncio.to_thread(end_session, parts, await ended.get())
+        _log.info("legacy sessions ended", systems=len(receipts))
 
-    async def sweep() -> None:
-        while True:
-            await asyncio.to_thread(_sweep, parts)
-            await asyncio.sleep(SWEEP)
-
+    # What fails is not repeated: the verifier refuses the login's token already, and the sweep takes the jars away later.
     # One slow legacy system must not hold the others' logouts back.
-    await asyncio.gather(bus.watch(ENDED, on_entry, lambda: None), sweep(), *(answer() for _ in range(4)))
-
-
-def _guarded(parts: PortalParts, session: str) -> None:
-    try:
-        receipts = end_session(parts, session)
-    except TongbanError as problem:
-        # The verifier refuses the login's token already; the sweep takes the jars away later.
-        _log.warning("legacy sessions not ended", problem=str(problem))
-        return
-    _log.info("legacy sessions ended", systems=len(receipts))
+    answering = (loops.for_ever(answer, 0, 0, trouble="legacy sessions not ended") for _ in range(4))
+    sweeping = loops.for_ever(partial(asyncio.to_thread, _sweep, parts), SWEEP, trouble="sweep put off")
+    await asyncio.gather(bus.watch(ENDED, on_entry, lambda: None), sweeping, *answering)
 
 
 def _sweep(parts: PortalParts) -> None:
     """What a missed message or the end of a receipt's time leaves behind. # check 90"""
-    try:
-        gone = parts.jars.sweep()
-        receipts: Any = parts.chassis.store.collection("receipts")
-        for record in list(receipts.scan()):
-            if record["until"] < time.time():
-                receipts.remove(record["_id"])
-    except TongbanError as problem:
-        _log.warning("sweep put off", problem=str(problem))
-        return
+    gone = parts.jars.sweep()
+    receipts: Any = parts.chassis.store.collection("receipts")
+    for record in list(receipts.scan()):
+        if record["until"] < time.time():
+            receipts.remove(record["_id"])
     if gone:
         _log.info("jars swept", count=gone)

@@ -16,14 +16,13 @@ from typing import Any
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakError
 
-from chassis import log
+from chassis import loops
 from chassis.audit import Audit
-from chassis.errors import TongbanError
 from chassis.process import Parts
 from chassis.store import Collection
 from portal.keycloak import portal_admin, realm_call
 
-EVERY, AGAIN = 5.0, 10.0
+EVERY = 5.0
 OVERLAP = (
     120_000  # milliseconds that are read again, for an event may become visible later than its time says
 )
@@ -36,26 +35,25 @@ SILENT = {
     "CODE_TO_TOKEN", "REFRESH_TOKEN", "CLIENT_LOGIN", "INTROSPECT_TOKEN", "USER_INFO_REQUEST", "LOGOUT",
     "PERMISSION_TOKEN", "VALIDATE_ACCESS_TOKEN", "TOKEN_EXCHANGE", "CUSTOM_REQUIRED_ACTION",
 }  # fmt: skip
-_log = log.get(__name__)
 Event = dict[str, Any]
 
 
 async def collect(parts: Parts) -> None:
     """Collect for ever."""
     collector = Collector(parts.audit, parts.store.collection(CURSOR))
-    admin: Any = None
-    while True:
-        try:
-            if not collector.own:
-                collector.own = await asyncio.to_thread(_own_account, parts)
-            admin = admin or await asyncio.to_thread(portal_admin, parts.settings)
-            for kind in KINDS:
-                await asyncio.to_thread(collector.read, admin, kind)
-            await asyncio.sleep(EVERY)
-        except (TongbanError, KeycloakError, OSError) as problem:
-            _log.warning("identity events wait", problem=str(problem) or type(problem).__name__)
-            admin = None
-            await asyncio.sleep(AGAIN)
+    known: Any = None
+
+    async def read() -> None:
+        nonlocal known
+        if not collector.own:
+            collector.own = await asyncio.to_thread(_own_account, parts)
+        # One with which a call fails is not used a second time.
+        admin, known = known or await asyncio.to_thread(portal_admin, parts.settings), None
+        for kind in KINDS:
+            await asyncio.to_thread(collector.read, admin, kind)
+        known = admin
+
+    await loops.for_ever(read, EVERY, trouble="identity events wait", outages=(KeycloakError,))
 
 
 def _own_account(parts: Parts) -> str:
@@ -82,13 +80,14 @@ class Collector:
             last = max(last, int(event["time"]))
             if identity in self._seen:
                 continue
-            self._seen[identity] = None
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
             facts = told(event) if kind == "events" else told_by_admin(event, self.own)
             if facts is not None:
                 self._audit.record(**facts, id=identity, service="keycloak", at_ms=event["time"])
                 new += 1
+            # Not before it is in the spool, which may refuse it: then it is read again.
+            self._seen[identity] = None
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
         if last > upto:
             # After they are in the spool: what is read twice is on record once, what is not read is on none.
             kept = {"_id": kind, "schema": 1, "at": last}

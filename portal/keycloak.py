@@ -12,10 +12,13 @@ from typing import Any
 from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
 from keycloak.exceptions import KeycloakError
 
+from chassis import log
 from chassis.errors import Unavailable
+from chassis.identity import away
 from chassis.settings import Settings, text
 
 SECONDS = 60  # A partial import of 100 people on a small machine takes some seconds.
+_log = log.get(__name__)
 
 
 def bootstrap_admin(settings: Settings) -> KeycloakAdmin:
@@ -57,13 +60,18 @@ def realm_call(admin: KeycloakAdmin, method: str, path: str, **options: Any) -> 
     try:
         reply = getattr(connection, f"raw_{method}")(url, **options)
     except KeycloakError as problem:
-        raise Unavailable(
-            "IDENTITY_UNAVAILABLE", "统一身份认证暂时不可用，请稍后再试。", str(problem)
-        ) from problem
+        _log.warning("identity provider away", call=f"{method} {path}", problem=str(problem)[:300])
+        raise away() from problem
     if reply.status_code >= 400:
+        _log.warning(
+            "refused by the identity provider",
+            call=f"{method} {path}",
+            status=reply.status_code,
+            answer=reply.text[:300],
+        )
         raise Unavailable(
             "IDENTITY_REFUSED",
             "统一身份认证未接受本次修改，请联系管理员。",
-            f"{method} {path}: {reply.status_code} {reply.text[:300]}",
+            "The identity provider did not accept this.",
         )
     return reply.json() if reply.content else None

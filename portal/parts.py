@@ -11,6 +11,8 @@ from functools import cached_property
 
 import httpx
 
+from chassis import context
+from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.repository import Repository
 from portal.connectors import http
@@ -63,6 +65,11 @@ class PortalParts:
     def opening(self) -> Opening:
         """Signs people in at legacy systems."""
         return Opening(self.client, self.credentials, self.jars, self.chassis.store)
+
+    def refused(self, who: Principal | None, reason: str, about: str, address: str) -> None:
+        """Put on record that the proxy refused this."""
+        with context.serving(context.Call(principal=who, address=address)):
+            self.chassis.audit.record_if_possible("ProxyRefused", reason, about=about)
 
     def receipt_id(self, session: str) -> str:
         """The unguessable number under which the receipts of a login's end are kept.

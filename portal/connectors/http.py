@@ -12,12 +12,15 @@ from typing import Any
 import httpcore
 import httpx
 
+from chassis import log
 from chassis.errors import TooMuch, Unavailable
 from portal.connectors.target import Target, judged_addresses
 
 CONNECT, READ, TOTAL = 4.0, 20.0, 120.0
 LARGEST = 256 << 20
 _AGENT = "Mozilla/5.0 (compatible; Tongban)"
+_AWAY = "The system does not answer."
+_log = log.get(__name__)
 
 
 class _TimedStream(httpcore.NetworkStream):
@@ -58,7 +61,7 @@ class _JudgedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        problem: Exception = Unavailable("APP_UNREACHABLE", "该系统暂时无法连接。", host)
+        problem: Exception = Unavailable("APP_UNREACHABLE", "该系统暂时无法连接。", _AWAY)
         for address in judged_addresses(host, port):
             try:
                 return _TimedStream(
@@ -109,11 +112,8 @@ def send(
     try:
         return http.send(request, stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise Unavailable(
-            "APP_UNREACHABLE",
-            "该系统暂时无法访问，请稍后再试。",
-            f"{target.origin}: {type(problem).__name__}",
-        ) from problem
+        _log.warning("legacy system away", origin=target.origin, problem=repr(problem))
+        raise Unavailable("APP_UNREACHABLE", "该系统暂时无法访问，请稍后再试。", _AWAY) from problem
 
 
 def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOTAL) -> Iterator[bytes]:
@@ -135,8 +135,9 @@ def bounded(answer: httpx.Response, largest: int = LARGEST, seconds: float = TOT
                 )
             yield chunk
     except httpx.HTTPError as problem:
+        _log.warning("answer of a legacy system broken off", problem=repr(problem))
         raise Unavailable(
-            "APP_UNREACHABLE", "该系统的响应中断，请稍后再试。", type(problem).__name__
+            "APP_UNREACHABLE", "该系统的响应中断，请稍后再试。", "The answer broke off."
         ) from problem
     finally:
         answer.close()
@@ -149,8 +150,9 @@ def read(answer: httpx.Response, largest: int) -> bytes:
     if encoding in ("identity", ""):
         return raw
     # We never ask for a compressed page, so one that comes so anyway is not read.
+    _log.warning("answer in an encoding that was not asked for", encoding=encoding[:50])
     raise Unavailable(
-        "APP_ANSWER_UNREADABLE", "该系统返回了无法识别的压缩内容。", f"content-encoding {encoding}"
+        "APP_ANSWER_UNREADABLE", "该系统返回了无法识别的压缩内容。", "The answer cannot be read."
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chassis import log
 from chassis.errors import Forbidden, InvalidInput, Unavailable
 from chassis.settings import text
 
@@ -28,6 +29,7 @@ _OWN = (
     "MONGO_URI", "NATS_URL", "NATS_MONITOR", "KEYCLOAK_URL", "KEYCLOAK_MANAGEMENT", "STREAM", "EDGE_STATUS",
 )  # fmt: skip
 _OWN_PREFIXES = ("GRPC", "HTTP")
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,17 @@ def judged_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as problem:
+        _log.warning("name not resolved", host=host, problem=str(problem))
         raise Unavailable(
-            "APP_UNREACHABLE", "无法解析该系统的地址，请联系系统管理员。", str(problem)
+            "APP_UNREACHABLE",
+            "无法解析该系统的地址，请联系系统管理员。",
+            "The system's name cannot be resolved.",
         ) from problem
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not acceptable(address, port):
-            raise Forbidden("TARGET_REFUSED", "该地址不允许接入。", f"{host} resolves to {address}.")
+            _log.warning("target refused", host=host, address=address, port=port)
+            raise Forbidden("TARGET_REFUSED", "该地址不允许接入。", "This place may not be contacted.")
     return addresses
 
 

@@ -8,9 +8,8 @@ from keycloak.exceptions import KeycloakError
 from nats.errors import Error as NatsError
 from tongban.portal.v1.directory_pb2 import Person, Unit
 
-from chassis import log
+from chassis import log, loops
 from chassis.bus import Bus
-from chassis.errors import TongbanError
 from chassis.process import Parts
 from portal.directory import bucket
 from portal.directory.groups import read_groups
@@ -18,7 +17,6 @@ from portal.directory.users import read_people
 from portal.keycloak import portal_admin
 
 EVERY = 600.0
-_AGAIN = 10.0
 _log = log.get(__name__)
 
 
@@ -26,16 +24,15 @@ async def keep(parts: Parts) -> None:
     """Reconciles at start and every ten minutes, for ever; ten seconds after a failure again."""
     bus = Bus(parts.settings)
     await bus.connect()
-    while True:
-        try:
-            units, people = await asyncio.to_thread(_read, parts)
-            wrong = await bucket.reconcile(bus, units, people)
-        except (TongbanError, KeycloakError, NatsError, TimeoutError, OSError) as problem:
-            _log.warning("directory not reconciled", problem=str(problem) or type(problem).__name__)
-            await asyncio.sleep(_AGAIN)
-            continue
+
+    async def reconcile() -> None:
+        units, people = await asyncio.to_thread(_read, parts)
+        wrong = await bucket.reconcile(bus, units, people)
         _log.info("directory reconciled", units=len(units), people=len(people), corrected=wrong)
-        await asyncio.sleep(EVERY)
+
+    await loops.for_ever(
+        reconcile, EVERY, trouble="directory not reconciled", outages=(KeycloakError, NatsError)
+    )
 
 
 def _read(parts: Parts) -> tuple[list[Unit], list[Person]]:

@@ -16,7 +16,7 @@ from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakError
 from nats.errors import Error as NatsError
 
-from chassis import log
+from chassis import log, loops
 from chassis.bus import ENDED, Bus
 from chassis.ended import login_entry, person_entry
 from chassis.errors import TongbanError
@@ -73,25 +73,19 @@ async def watch(parts: Parts) -> None:
     """Looks every two seconds, for ever."""
     bus = Bus(parts.settings)
     await bus.connect()
-    watcher, troubled = Watcher(parts), False
-    while True:
-        try:
-            found = await asyncio.to_thread(watcher.look)
-            for entry in [login_entry(one) for one in found.logins] + [
-                person_entry(one) for one in found.gone
-            ]:
-                await (await bus.bucket(ENDED)).put(*entry)
-            await asyncio.to_thread(watcher.done)
-        except (TongbanError, KeycloakError, NatsError, TimeoutError, OSError) as problem:
-            if not troubled:
-                _log.warning("changes at Keycloak not heard", problem=str(problem) or type(problem).__name__)
-            troubled = True
-            await asyncio.sleep(AGAIN)
-            continue
-        troubled = False
+    watcher = Watcher(parts)
+
+    async def look() -> None:
+        found = await asyncio.to_thread(watcher.look)
+        for entry in [login_entry(one) for one in found.logins] + [person_entry(one) for one in found.gone]:
+            await (await bus.bucket(ENDED)).put(*entry)
+        await asyncio.to_thread(watcher.done)
         if found.logins or found.gone:
             _log.info("ended by Keycloak", logins=len(found.logins), people=len(found.gone))
-        await asyncio.sleep(EVERY)
+
+    await loops.for_ever(
+        look, EVERY, AGAIN, trouble="changes at Keycloak not heard", outages=(KeycloakError, NatsError)
+    )
 
 
 class Watcher:

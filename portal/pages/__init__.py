@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chassis import context
-from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.settings import settings, text
 from chassis.web import create_app
@@ -44,12 +42,9 @@ class Program:
         given = settings()
         parts = PortalParts(Parts(given))
         verify = parts.chassis.verifier.verify
-
-        def refused(who: Principal | None, reason: str, about: str, address: str) -> None:
-            with context.serving(context.Call(principal=who, address=address)):
-                parts.chassis.audit.record("ProxyRefused", reason, about=about)
-
-        return Proxy(parts.opening, parts.apps.find, verify, text("APPS_DOMAIN"), given.public_url, refused)
+        return Proxy(
+            parts.opening, parts.apps.find, verify, text("APPS_DOMAIN"), given.public_url, parts.refused
+        )
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(PREFIX):

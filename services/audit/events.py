@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -24,8 +25,8 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError
 
-from chassis import log
-from chassis.bus import AUDIT, Bus
+from chassis import log, loops
+from chassis.bus import AUDIT, Bus, end_all
 from chassis.settings import Settings, number
 from services.audit import witness
 from services.audit.keeper import Keeper
@@ -84,7 +85,16 @@ class Taking:
     async def run(self) -> None:
         """Take the stream for ever, whatever happens to the broker and to the disk."""
         await self._bus.connect()
-        timers = asyncio.create_task(self._timers())
+        every = number("AUDIT_CHECKPOINT_SECONDS", 60)
+        note = partial(asyncio.to_thread, self._keeper.note)
+        timers = [
+            asyncio.create_task(
+                loops.for_ever(self.checkpoint, every, PAUSE, trouble="no checkpoint", outages=(NatsError,))
+            ),
+            asyncio.create_task(
+                loops.for_ever(note, NOTE_SECONDS, PAUSE, trouble="the chain's state not noted")
+            ),
+        ]
         try:
             while True:
                 try:
@@ -93,7 +103,7 @@ class Taking:
                     _log.warning("audit waits", problem=str(problem) or type(problem).__name__)
                     await asyncio.sleep(PAUSE)
         finally:
-            timers.cancel()
+            await end_all(timers)
             with contextlib.suppress(Exception):
                 await self._bus.close()
 
@@ -122,22 +132,6 @@ class Taking:
         finally:
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
-
-    async def _timers(self) -> None:
-        every = number("AUDIT_CHECKPOINT_SECONDS", 60)
-        loop = asyncio.get_running_loop()
-        noted = signed = loop.time() - 3600
-        while True:
-            try:
-                if loop.time() - signed >= every:
-                    await self.checkpoint()
-                    signed = loop.time()
-                if loop.time() - noted >= NOTE_SECONDS:
-                    await asyncio.to_thread(self._keeper.note)
-                    noted = loop.time()
-            except (NatsError, OSError, TimeoutError) as problem:
-                _log.warning("no checkpoint", problem=str(problem) or type(problem).__name__)
-            await asyncio.sleep(min(every, NOTE_SECONDS, 1.0))
 
     async def checkpoint(self) -> None:
         """Sign what the chain holds now, here and at the witness."""

@@ -71,7 +71,7 @@ def attach_file(
     document = access_document(desk, principal, key)
     probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
     document.attach(principal, probe)
-    stored = desk.files.put(parts)
+    stored = desk.files.put(parts, name=probe.name)
     file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
     return _changed(desk, key, request, lambda document: document.attach(principal, file))
 

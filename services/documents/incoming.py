@@ -129,7 +129,7 @@ def attach_to_answer(
     delivery = access_delivery(desk, principal, key)
     probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
     delivery.attach(principal, probe)
-    stored = desk.files.put(parts)
+    stored = desk.files.put(parts, name=probe.name)
     file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
     return _step(desk, principal, request, key, lambda fresh: fresh.attach(principal, file))
 

@@ -23,18 +23,16 @@ def clean_name(name: str) -> str:
 def store_file(files: Files, name: str, parts: Iterable[bytes]) -> File:
     """Store one file; its type is told from its content.
 
-    Raises TooMuch at the limit of size, InvalidInput for an empty file.
+    Raises what chassis.uploads.received raises.
     """
-    stored = files.put(parts)
-    if stored.size == 0:
-        raise unreadable(f"文件“{clean_name(name)}”是空的。", "FILE_EMPTY")
+    stored = files.put(parts, name=clean_name(name))
     return known_file(files, name, stored.digest, stored.size)
 
 
 def known_file(files: Files, name: str, digest: str, size: int) -> File:
     """A file whose content is in the store already."""
     name = clean_name(name)
-    head = next(files.read(digest))[:_HEAD]
+    head = next(files.read(digest), b"")[:_HEAD]
     return File(name, extraction.media_type(name, head), digest, size)
 
 

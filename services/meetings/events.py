@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,14 +11,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.events.v1 import meeting_pb2, obligation_pb2
 
-from chassis import clock, log
+from chassis import clock, loops
 from chassis.consumer import Consumer, Event
-from chassis.errors import TongbanError
 from services.meetings.booking import BookingDesk
 from services.meetings.model import SHANGHAI, Closed, Meeting, Opened, Scheduled, Urged
 
 TICK = 20.0  # seconds between two looks at holds and ends
-_log = log.get(__name__)
 
 
 def to_wire(meeting: Meeting, event: Opened | Closed | Urged | Scheduled) -> Message:
@@ -61,14 +59,16 @@ def consumers(desk: BookingDesk) -> list[Consumer]:
 
 async def by_the_clock(desk: BookingDesk, pause: float = TICK) -> None:
     """Look at holds and ends for ever."""
-    looks: tuple[Callable[[datetime], int], ...] = (desk.recover, desk.conclude)
-    while True:
-        for look in looks:
-            try:
-                await asyncio.to_thread(look, clock.now())
-            except TongbanError as problem:
-                _log.warning("looked in vain", problem=str(problem))
-        await asyncio.sleep(pause)
+
+    def again_and_again(look: Callable[[datetime], int]) -> Coroutine[Any, Any, None]:
+        return loops.for_ever(
+            lambda: asyncio.to_thread(lambda: look(clock.now())),
+            pause,
+            pause,
+            trouble=f"{look.__name__}: looked in vain",
+        )
+
+    await asyncio.gather(again_and_again(desk.recover), again_and_again(desk.conclude))
 
 
 def mend(desk: BookingDesk) -> Callable[[Any], None]:

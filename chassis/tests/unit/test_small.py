@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from google.protobuf.message import DecodeError
@@ -147,6 +149,36 @@ def test_an_event_that_cannot_be_read_says_so(headers, data):
     with pytest.raises(Unreadable) as problem:
         running._handle("tongban.a.v1.x.y", headers, data)
     assert isinstance(problem.value.__cause__, KeyError | ValueError | DecodeError)
+
+
+class Delivery:
+    """One delivery of an event; notes what is answered to it."""
+
+    def __init__(self, headers):
+        self.headers, self.subject, self.data = headers, "tongban.a.v1.x.y", b""
+        self.metadata = SimpleNamespace(sequence=SimpleNamespace(stream=1))
+        self.answers = []
+
+    async def nak(self, delay=None):
+        self.answers.append("nak")
+
+    async def ack(self):
+        self.answers.append("ack")
+
+
+def test_a_handler_that_runs_out_of_an_iterator_fails_like_any_other():
+    def handler(_event):
+        next(iter(()))
+
+    async def told():
+        running = Running(
+            "s", Consumer("c", {"tongban.a.v1.x.y": (obligation_pb2.ObligationClosed, handler)}), None
+        )
+        message = Delivery({"ce-id": "e1", "ce-time": "2026-03-04T05:06:07+00:00"})
+        await asyncio.wait_for(running._one(message), 5)
+        return message.answers, dict(running._failures)
+
+    assert asyncio.run(told()) == (["nak"], {1: 1})
 
 
 @pytest.fixture

@@ -59,10 +59,20 @@ def test_ten_gigabytes_are_stopped_at_the_limit(monkeypatch, spools):  # check 2
 def test_a_file_comes_out_as_it_went_in():
     data = b"\xe9\x80\x9a" * 900_000
     assert taken(data) == (data, "text/plain; charset=utf-8")
-    assert taken(b"") == (b"", "text/plain; charset=utf-8")
+    assert taken(b"", own=True) == (b"", "text/plain; charset=utf-8")
     with pytest.raises(InvalidInput):
         taken(b"\x00\x01")
     assert taken(b"\x00\x01", own=True)[1] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("甲\x00/空.md", "文件“空.md”是空的。"), ("", "文件是空的。")]
+)
+def test_an_empty_file_is_refused_by_its_name(name, sentence):
+    with pytest.raises(InvalidInput) as problem, received([b"", b""], name=name):
+        pass
+    assert (problem.value.reason, problem.value.zh) == ("FILE_EMPTY", sentence)
+    assert problem.value.fields == {"files": sentence}
 
 
 @pytest.fixture(params=["tcp", "socket"])

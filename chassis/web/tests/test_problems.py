@@ -7,7 +7,10 @@ import logging
 
 import pytest
 
-from chassis.web.tests.sample import CSRF, HTMX, SIGNED_IN
+from chassis.audit import Audit
+from chassis.tests.helpers import settings
+from chassis.web.outside import Outside
+from chassis.web.tests.sample import CSRF, HTMX, SIGNED_IN, make_app
 
 
 def test_a_domain_error_shows_its_sentence_the_next_step_and_the_request_id(client):
@@ -49,6 +52,13 @@ def test_a_write_that_got_no_answer_can_be_sent_again_with_the_same_request_id(c
     assert 'name="request_id" value="11111111-2222"' in answer.text
     assert "再试一次" in answer.text
     assert "<script>x" not in answer.text
+
+
+def test_a_refusal_that_the_full_disk_does_not_record_is_a_refusal_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "var").write_bytes(b"")
+    monkeypatch.setattr(Outside, "audit", lambda _self: Audit(settings(tmp_path / "var"), lambda: None))
+    answer = make_app(tmp_path).test_client().post("/documents/save", data={"_csrf": "x"}, headers=SIGNED_IN)
+    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,17 @@ def test_what_no_token_outlives_is_not_told(monkeypatch):
     Announcer(store, broker)
     eventually(lambda: not store.collection("untold").records)
     assert not broker.entries
+
+
+def test_a_fault_of_ours_does_not_end_the_telling():  # check 7
+    store, broker = fakes.FakeStore(), Broker()
+    put, faults = broker.put, [ZeroDivisionError()]
+
+    def faulty(*entry_of):
+        if faults:
+            raise faults.pop()
+        put(*entry_of)
+
+    broker.put = faulty
+    Announcer(store, broker).tell("s1")
+    eventually(lambda: entry("s1") in broker.entries)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
+from dataclasses import replace
 
 import pytest
+from flask import g
 from tongban.events.v1 import audit_pb2
 
-from chassis.errors import NotSignedIn, forbidden
+from chassis.errors import NotSignedIn, Unavailable, forbidden
 from chassis.spool import frames
 from gateway import auditing, cookies
 from gateway.tests.unit import fakes
 from gateway.web import create
+from tests.inprocess import eventually
 
 
 class World:
@@ -129,6 +133,57 @@ def test_what_anybody_can_cause_is_counted(world, monkeypatch):
     print("check 74: 20 calls without a login: 2 records, of 1 and of 19")
 
 
+def anonymous(world, address):
+    return world.call("GET", "/api/v1/sample/things", environ_base={"HTTP_X_REAL_IP": address}).status_code
+
+
+def test_many_addresses_cost_no_threads_and_bounded_memory(world, monkeypatch):
+    monkeypatch.setattr(auditing.limits, "KEPT", 10)
+    anonymous(world, "2001:db8::1")
+    threads = threading.active_count()
+    for number in range(30):
+        assert anonymous(world, f"2001:db8:{number}::1") == 401
+        assert anonymous(world, f"2001:db8:{number}::2") == 401
+    assert threading.active_count() == threads
+    # Ten networks, and one record for all the others; of none a second one within the minute.
+    assert len(world.records()) == 11
+    monkeypatch.setattr(auditing, "WINDOW", 0.0)
+
+    def counted():
+        world.records()
+        return sum(int(one.details.get("count", 1)) for one in world.last)
+
+    eventually(lambda: counted() == 61)
+    assert len(world.last) == 22
+    assert {one.address for one in world.last[11:]} >= {"2001:db8::/64", "2001:db8:8::/64"}
+
+
+def test_counts_that_the_disk_does_not_take_wait_for_the_next_turn(world, monkeypatch):
+    monkeypatch.setattr(auditing, "WINDOW", 0.0)
+    monkeypatch.setattr(auditing, "LOOK", 3600)
+    record, full = world.parts.audit.record, [True]
+
+    def refuse(*given, **facts):
+        if full:
+            raise Unavailable("AUDIT_UNAVAILABLE", "")
+        record(*given, **facts)
+
+    monkeypatch.setattr(world.parts.audit, "record", refuse)
+    refusals = auditing.Refusals(world.parts.audit)
+    with world.app.test_request_context("/api/v1/sample/things", environ_base={"REMOTE_ADDR": "10.9.9.9"}):
+        g.request_id = "r1"
+        for _ in range(3):
+            refusals.take(NotSignedIn("NOT_SIGNED_IN", ""))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            refusals.tell()
+    full.clear()
+    refusals.tell()
+    assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")]
+    assert dict(world.last[0].details) == {"count": "3"}
+    assert not refusals._counts
+
+
 def test_too_many_requests_are_on_record(tmp_path, monkeypatch):
     monkeypatch.setenv("TONGBAN_RATE_ADDRESS", "1")
     monkeypatch.setenv("TONGBAN_BURST_ADDRESS", "3")
@@ -140,13 +195,25 @@ def test_too_many_requests_are_on_record(tmp_path, monkeypatch):
     world.parts.audit.close()
 
 
-def test_a_logout_token_of_somebody_else(world):
-    def refuse(_token):
-        raise NotSignedIn("NOT_SIGNED_IN", "")
+def not_signed_in(_token):
+    raise NotSignedIn("NOT_SIGNED_IN", "")
 
-    world.parts.oidc.check_logout_token = refuse
+
+def test_a_logout_token_of_somebody_else(world):
+    world.parts.oidc.check_logout_token = not_signed_in
     world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"})
     assert world.records() == [("LogoutTokenRefused", "NOT_SIGNED_IN")]
+
+
+def test_refusals_stay_what_they_are_while_the_disk_takes_no_record(world, tmp_path):
+    (tmp_path / "full").write_bytes(b"")
+    world.parts.audit._settings = replace(world.parts.settings, var=tmp_path / "full")
+    world.parts.oidc.check_logout_token = not_signed_in
+    assert login(world, "?code=bad&state={state}").status_code == 400
+    assert world.call("POST", "/auth/backchannel-logout", data={"logout_token": "x"}).status_code == 400
+    assert world.call("GET", "/api/v1/sample/things").status_code == 401
+    # What is done, and not refused, is not done without its record.
+    assert login(world, "?code=good&state={state}").status_code == 503
 
 
 def test_no_token_and_no_cookie_is_on_record(world):

@@ -1,3 +1,5 @@
+import pytest
+
 from gateway import limits
 from gateway.limits import Limiter
 
@@ -20,3 +22,19 @@ def test_memory_is_bounded(monkeypatch):
     for number in range(1000):
         limiter.wait(str(number))
     assert len(limiter._buckets) == 100
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("10.2.3.4", "10.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.2.3.4", "10.2.3.4"),
+        ("", ""),
+        ("somewhere", "somewhere"),
+    ],
+)
+def test_a_network_of_ipv6_is_one_place(address, place):
+    assert limits.place(address) == place

@@ -4,14 +4,15 @@ import base64
 import json
 import time
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from chassis.errors import NotSignedIn
+from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity import Verifier
-from gateway.oidc import LOGOUT_EVENT, Oidc
+from gateway.oidc import LOGOUT_EVENT, Oidc, Refused
 from gateway.tests.unit.fakes import PUBLIC, settings
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -184,3 +185,69 @@ def test_mutations_are_refused(oidc):  # check 6
             pass
     print(f"check 6: 1000 mutations, {accepted} accepted")
     assert accepted == 0
+
+
+@pytest.fixture
+def answering(oidc):
+    """answering(status, content) → a gateway to which Keycloak answers so."""
+
+    def made(status, content=b""):
+        oidc._http = httpx.Client(
+            transport=httpx.MockTransport(lambda _request: httpx.Response(status, content=content))
+        )
+        return oidc
+
+    return made
+
+
+def error(name):
+    return json.dumps({"error": name}).encode()
+
+
+JUNK = [
+    (404, b""),
+    (200, b"<html>"),
+    (200, b"[]"),
+    (200, b"{}"),
+    (200, b'{"access_token":"a","expires_in":"soon","refresh_token":"r"}'),
+    (200, b'{"access_token":"a","expires_in":300}'),
+    (200, b'{"access_token":null,"expires_in":300,"refresh_token":"r"}'),
+    (302, b""),
+    (401, error("invalid_client")),
+    (400, error("unauthorized_client")),
+    (503, b"x"),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), JUNK)
+def test_an_answer_that_is_none_is_an_outage(answering, status, content):
+    for ask in (lambda oidc: oidc.refresh("r"), lambda oidc: oidc.exchange("c", "v")):
+        with pytest.raises(Unavailable) as problem:
+            ask(answering(status, content))
+        assert (problem.value.reason, problem.value.en) == (
+            "IDENTITY_UNAVAILABLE",
+            "The identity provider does not answer.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [(401, error("invalid_client")), (400, error("unauthorized_client")), (400, b""), (404, b""), (500, b"")],
+)
+def test_a_logout_that_keycloak_does_not_take_is_no_logout(answering, status, content):
+    with pytest.raises(Unavailable):
+        answering(status, content).end("r")
+
+
+def test_a_logout_of_what_is_over_is_done(answering):
+    answering(204).end("r")
+    answering(400, error("invalid_grant")).end("r")
+
+
+def test_tokens_and_their_end(answering):
+    answer = {"access_token": "a", "refresh_token": "r", "expires_in": 300, "id_token": "i"}
+    tokens = answering(200, json.dumps(answer).encode()).refresh("r0")
+    assert (tokens.access, tokens.refresh, tokens.identity) == ("a", "r", "i")
+    assert 290 < tokens.access_until - time.time() <= 300
+    with pytest.raises(Refused):
+        answering(400, error("invalid_grant")).refresh("r0")

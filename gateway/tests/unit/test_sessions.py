@@ -10,6 +10,7 @@ from gateway.renewal import AT_ONCE
 from gateway.sealing import Broken, Seal
 from gateway.sessions import digest
 from gateway.tests.unit import fakes
+from tests.inprocess import eventually
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_idle_and_old_sessions_end_and_keycloak_is_told(parts, field, seconds): 
     records(parts)[key][field] -= seconds
     assert parts.sessions.find(cookie) is None
     assert key not in records(parts)
-    parts.ending._pool.shutdown(wait=True)
+    eventually(lambda: not parts.ending._waiting)
     assert parts.oidc.ended == ["r1"]
     assert parts.bus.hints == [("tongban.session.ended", b"login1")]
 
@@ -108,6 +109,9 @@ def test_logout_while_keycloak_is_away_ends_this_session(parts):
     parts.ending.leave(parts.sessions, parts.sessions.find(cookie))
     assert parts.sessions.find(cookie) is None
     assert parts.bus.hints == []
+    parts.oidc.problem = None
+    parts.ending.work_off()
+    assert parts.bus.hints
 
 
 def test_sweep_takes_only_what_is_past(parts):

@@ -4,8 +4,10 @@ import json
 import pytest
 
 from chassis.bus import push_subject
+from gateway import stream, sweeping
 from gateway.holders import QUEUE, SESSION_ENDED, Holders
-from gateway.stream import as_event, written
+from gateway.stream import Stream, as_event, written
+from gateway.tests.unit import fakes
 
 
 def test_everybody_hears_what_is_theirs():
@@ -97,3 +99,31 @@ def test_data_cannot_begin_another_field():
 
 def test_push_without_a_name_is_a_notice():
     assert as_event(b'{"text":"x"}') == ("notice", {"text": "x"})
+
+
+def test_sweep_and_count_of_sessions_outlive_a_fault(tmp_path, monkeypatch):
+    turns = {"count": 0, "sweep": 0}
+
+    def faulty(what, answer):
+        turns[what] += 1
+        if turns[what] == 1:
+            raise ZeroDivisionError
+        return answer
+
+    monkeypatch.setattr(stream, "COUNT", 0.01)
+    monkeypatch.setattr(sweeping, "HOUR", 0.01)
+    monkeypatch.setattr(sweeping, "sweep", lambda _parts: faulty("sweep", 0))
+    monkeypatch.setattr(Stream, "_listen", lambda _self: asyncio.sleep(0))
+    parts = fakes.parts(tmp_path)
+    parts.store.collection("sessions").count = lambda: faulty("count", 7)
+    parts.store.close = lambda: None
+
+    async def scene():
+        going = Stream(parts)
+        monkeypatch.setattr(going._bus, "close", lambda: asyncio.sleep(0))
+        async with going.lifespan(None):
+            async with asyncio.timeout(5):
+                while going._sessions != 7 or turns["sweep"] < 3:  # noqa: ASYNC110 - nobody is told
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(scene())

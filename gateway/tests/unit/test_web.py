@@ -1,3 +1,4 @@
+import hashlib
 import json
 import threading
 import time
@@ -542,3 +543,13 @@ def test_answers_are_json(world):
     answer = call(world.client(), "GET", "/api/v1/sample/things")
     assert json.loads(answer.get_data())["title"] == ""
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_descriptions_tag_is_of_its_content_and_so_the_same_in_every_process(world, monkeypatch):
+    monkeypatch.setenv("TONGBAN_UNITS", "[]")
+    answer = world.client().get("/api/openapi.json", base_url=fakes.PUBLIC)
+    assert answer.headers["ETag"] == f'"{hashlib.sha256(answer.data).hexdigest()}"'
+    again = world.client().get(
+        "/api/openapi.json", base_url=fakes.PUBLIC, headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert (again.status_code, again.data) == (304, b"")

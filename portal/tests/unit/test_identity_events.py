@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from chassis.errors import NotSignedIn, Unavailable
+from chassis.identity_types import Principal
+from chassis.process import Parts
+from chassis.tests.helpers import settings
 from portal import identity_events
+from portal.connectors.proxy import Proxy
 from portal.identity_events import Collector
+from portal.parts import PortalParts
 
 
 class Cursors:
@@ -84,6 +90,27 @@ def test_each_event_is_recorded_once_also_by_the_next_process(world):
     print("check 74: 451 events of the identity provider: each under one id")
 
 
+def test_what_the_disk_did_not_take_is_recorded_by_the_next_look(world, monkeypatch):
+    events, audit, cursors = world
+    events += [failed(1), failed(2)]
+    collector, refusals, record = (
+        Collector(audit, cursors),
+        [Unavailable("AUDIT_UNAVAILABLE", "")],
+        audit.record,
+    )
+
+    def refuse_once(*given, **facts):
+        if refusals:
+            raise refusals.pop()
+        record(*given, **facts)
+
+    monkeypatch.setattr(audit, "record", refuse_once)
+    with pytest.raises(Unavailable):
+        collector.read(None, "events")
+    assert collector.read(None, "events") == 2
+    assert [facts["id"] for _, _, facts in audit.records] == ["keycloak:e1", "keycloak:e2"]
+
+
 def test_what_others_have_on_record_is_not_repeated(world):
     events, audit, cursors = world
     events += [
@@ -124,31 +151,43 @@ def test_changes_by_administrators(world):
     ]  # fmt: skip
 
 
-def test_what_the_proxy_of_legacy_systems_refuses_is_told():
-    """# check 74"""
-    from chassis.errors import NotSignedIn
-    from chassis.identity_types import Principal
-    from portal.connectors.proxy import Proxy
+def refusing(told):
+    """call(token) to a proxy behind which nothing is open; told(…): as Proxy's `refused`."""
 
     def verify(token):
         if token != "good":
             raise NotSignedIn("NOT_SIGNED_IN", "请先登录。")
         return Principal("p1", "张三")
 
-    told = []
     closed = type(
         "App", (), {"connector": type("C", (), {"kind": "form"}), "refusal": lambda *_: "未向您的单位开放"}
     )()
-    proxy = Proxy(
-        None, lambda _key: closed, verify, "apps.test", "https://test", lambda *facts: told.append(facts)
-    )
+    proxy = Proxy(None, lambda _key: closed, verify, "apps.test", "https://test", told)
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/_apps/oa/x", "HTTP_HOST": "oa.apps.test", "HTTP_X_TONGBAN_APP": "oa",
         "HTTP_X_REAL_IP": "10.1.1.1",
     }  # fmt: skip
-    for token in ("wrong", "good"):
-        proxy({**environ, "HTTP_AUTHORIZATION": f"Bearer {token}"}, lambda *_: None)
+    answers = []
+
+    def call(token):
+        proxy({**environ, "HTTP_AUTHORIZATION": f"Bearer {token}"}, lambda status, *_: answers.append(status))
+        return answers[-1][:3]
+
+    return call
+
+
+def test_what_the_proxy_of_legacy_systems_refuses_is_told():
+    """# check 74"""
+    told = []
+    call = refusing(lambda *facts: told.append(facts))
+    assert [call("wrong"), call("good")] == ["401", "403"]
     assert told == [
         (None, "NOT_SIGNED_IN", "GET /_apps/oa/x", "10.1.1.1"),
         (Principal("p1", "张三"), "APP_NOT_ALLOWED", "GET /_apps/oa/x", "10.1.1.1"),
     ]
+
+
+def test_what_the_full_disk_does_not_record_is_refused_all_the_same(tmp_path):
+    (tmp_path / "var").write_bytes(b"")
+    call = refusing(PortalParts(Parts(settings(tmp_path / "var"))).refused)
+    assert [call("wrong"), call("good")] == ["401", "403"]

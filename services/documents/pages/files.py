@@ -6,6 +6,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
+from google.api.httpbody_pb2 import HttpBody
 from tongban.documents.v1 import documents_pb2 as pb
 from werkzeug.http import parse_options_header
 
@@ -34,7 +35,7 @@ def of_answer(document: str, delivery: str, digest: str) -> Response:  # noqa: A
 
 def _sent(key: str, digest: str) -> Response:
     answers = documents.ReadFile(pb.ReadFileRequest(document=key, digest=digest))
-    first = next(answers)
+    first = next(answers, HttpBody())  # of an empty file there is no piece
     kind, about = parse_options_header(first.content_type)
     inline = kind == "application/pdf" and request.args.get("inline") == "1"
     response = Response(

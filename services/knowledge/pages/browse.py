@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
+from google.api.httpbody_pb2 import HttpBody
 from markupsafe import Markup
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 
@@ -94,8 +95,8 @@ def show(item: str) -> ResponseReturnValue:
 def download(item: str, digest: str, name: str) -> ResponseReturnValue:
     """A file, to be saved; a PDF may be looked at (?view=1)."""
     pieces = knowledge.ReadItemFile(pb.ReadItemFileRequest(item=item, digest=digest))
-    # The first piece is fetched here, so that a refusal becomes a page and not half a download.
-    first = next(pieces)
+    # The first piece is fetched here, so that a refusal becomes a page and not half a download; an empty file has none.
+    first = next(pieces, HttpBody(content_type="application/octet-stream"))
     viewed = request.args.get("view") == "1" and first.content_type == "application/pdf"
     response = Response(_bytes(first, pieces), content_type=first.content_type)
     how = "inline" if viewed else "attachment"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from flask import Flask
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 
 from chassis.errors import InvalidInput, TooMuch
 from services.knowledge import metadata, rpc
-from services.knowledge.contents import clean_name
-from services.knowledge.pages import common, rendering
+from services.knowledge.contents import clean_name, known_file
+from services.knowledge.pages import browse, common, rendering
 from services.knowledge.streams import Stream
 
 REGULATION = """# 专利代理条例
@@ -152,3 +155,15 @@ def test_every_method_stands_in_the_table_of_callers():
     methods = {method.name for method in pb.DESCRIPTOR.services_by_name["KnowledgeService"].methods}
     assert set(rpc.WHO) == methods
     assert all(hasattr(rpc.Knowledge, name) for name in methods)
+
+
+def test_an_empty_file_of_earlier_days_is_filed_and_handed_out(monkeypatch):
+    class Nothing:
+        def read(self, _digest):
+            return iter(())
+
+    assert known_file(Nothing(), "空.txt", "d", 0).media_type == "text/plain; charset=utf-8"
+    monkeypatch.setattr(browse, "knowledge", SimpleNamespace(ReadItemFile=lambda _request: iter(())))
+    with Flask(__name__).test_request_context("/?view=1"):
+        answer = browse.download("item", "d", "空.txt")
+        assert (answer.get_data(), answer.mimetype) == (b"", "application/octet-stream")
