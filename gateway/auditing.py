@@ -24,7 +24,12 @@ _log = log.get(__name__)
 
 
 def note(
-    audit: Audit, action: str, result: str = "OK", *, person: Principal | None = None, **facts: Any
+    audit: Audit,
+    action: str,
+    result: str | TongbanError = "OK",
+    *,
+    person: Principal | None = None,
+    **facts: Any,
 ) -> None:
     """Record something of the current request.
 
@@ -50,7 +55,7 @@ class Refusals:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: dict[tuple[str, str, str], int] = {}
         self._lock = threading.Lock()
 
     def take(self, error: TongbanError) -> None:
@@ -58,16 +63,16 @@ class Refusals:
         if error.remote or not (isinstance(error, (NotSignedIn, Forbidden)) or error.reason == "TOO_OFTEN"):
             return
         address = edge_headers.address(request)
-        if error.reason in _COUNTED and not self._first(error.reason, address):
+        if error.reason in _COUNTED and not self._first(error, address):
             return
         about = f"{request.method} {request.path}"
         try:
-            note(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
+            note(self._audit, "ApiRefused", error, person=g.get("caller"), about=about)
         except Unavailable:
             _log.error("refusal not on record", reason=error.reason)
 
-    def _first(self, reason: str, address: str) -> bool:
-        key = (reason, address)
+    def _first(self, error: TongbanError, address: str) -> bool:
+        key = (error.reason, error.code.name, address)
         with self._lock:
             known = key in self._counts
             self._counts[key] = self._counts.get(key, -1) + 1
@@ -77,9 +82,10 @@ class Refusals:
             timer.start()
         return not known
 
-    def _tell(self, key: tuple[str, str]) -> None:
+    def _tell(self, key: tuple[str, str, str]) -> None:
+        reason, code, address = key
         with self._lock:
             count = self._counts.pop(key, 0)
         if count:
-            with context.serving(context.Call(address=key[1])):
-                self._audit.record("ApiRefused", key[0], count=count)
+            with context.serving(context.Call(address=address)):
+                self._audit.record("ApiRefused", reason, code=code, count=count)

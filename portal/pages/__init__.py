@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis import context
+from chassis.errors import TongbanError
 from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.settings import settings, text
@@ -45,9 +46,9 @@ class Program:
         parts = PortalParts(Parts(given))
         verify = parts.chassis.verifier.verify
 
-        def refused(who: Principal | None, reason: str, about: str, address: str) -> None:
+        def refused(who: Principal | None, why: TongbanError, about: str, address: str) -> None:
             with context.serving(context.Call(principal=who, address=address)):
-                parts.chassis.audit.record("ProxyRefused", reason, about=about)
+                parts.chassis.audit.record("ProxyRefused", why, about=about)
 
         return Proxy(parts.opening, parts.apps.find, verify, text("APPS_DOMAIN"), given.public_url, refused)
 

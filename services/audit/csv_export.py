@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
 from chassis.directory import Directory
+from services.audit.registry import kind_of
 from services.audit.room import Found
 from services.audit.words import action_zh, result_zh, service_zh
 
@@ -52,7 +53,7 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
     details = "；".join(f"{name}={value}" for name, value in sorted(record.get("details", {}).items()))
     return (
         str(found.number), f"{at:%Y-%m-%d %H:%M:%S}", service_zh(service), action_zh(service, record["action"]),
-        result_zh(record["result"]), record.get("name", ""), record.get("person", ""),
+        result_zh(record["result"], kind_of(record)), record.get("name", ""), record.get("person", ""),
         unit.name if unit else record.get("unit", ""), record.get("on_behalf_of", ""), record.get("object", ""),
         LEVELS[min(record.get("level", 0), 3)], record.get("address", ""), record.get("session", ""),
         record.get("request_id", ""), details,

@@ -86,14 +86,14 @@ def _wanted(given: pb.Filter, size: int, after: str) -> Wanted:
 
 def _entry(found: Found) -> pb.Entry:
     record = found.record
-    service, action, result = record.get("service", ""), record["action"], record["result"]
+    service, action, kind = record.get("service", ""), record["action"], kind_of(record)
     texts = (
         "id", "service", "action", "object", "person", "name", "unit", "on_behalf_of", "session", "address", "peer", "result",
         "request_id", "trace", "acting_service",
     )  # fmt: skip
     made = pb.Entry(
         entry=str(found.number), service_label=service_zh(service), action_label=action_zh(service, action),
-        result_label=result_zh(result), result_kind=kind_of(result), level=record.get("level", 0),
+        result_label=result_zh(record["result"], kind), result_kind=kind, level=record.get("level", 0),
         details=record.get("details", {}), sum=found.sum, previous=found.previous, at=_stamp(record["at"]),
         **{name: record.get(name, "") for name in texts},
     )  # fmt: skip
