@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chassis.errors import invalid
 
 
@@ -13,3 +15,10 @@ def page_size(asked: int, usual: int, most: int) -> int:
     if asked < 0:
         raise invalid(page_size="每页条数不能是负数。")
     return min(asked or usual, most)
+
+
+def too_long(texts: Mapping[str, tuple[str, str, int]]) -> dict[str, str]:
+    """A sentence for each of these fields whose text is longer than allowed: field → (its Chinese name, text, most)."""
+    return {
+        field: f"{name}不能超过{most}字" for field, (name, text, most) in texts.items() if len(text) > most
+    }

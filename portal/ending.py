@@ -6,12 +6,13 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from chassis import log
 from chassis.bus import ENDED, Bus
 from chassis.ended import login_of
 from chassis.errors import TongbanError
+from chassis.sweeping import sweep
+from portal import answers
 from portal.connectors.jar import Jar
 from portal.connectors.signing_in import sign_out
 from portal.model import App
@@ -80,13 +81,13 @@ async def listen(parts: PortalParts) -> None:
         while True:
             await asyncio.to_thread(_guarded, parts, await ended.get())
 
-    async def sweep() -> None:
+    async def sweeping() -> None:
         while True:
             await asyncio.to_thread(_sweep, parts)
             await asyncio.sleep(SWEEP)
 
     # One slow legacy system must not hold the others' logouts back.
-    await asyncio.gather(bus.watch(ENDED, on_entry, lambda: None), sweep(), *(answer() for _ in range(4)))
+    await asyncio.gather(bus.watch(ENDED, on_entry, lambda: None), sweeping(), *(answer() for _ in range(4)))
 
 
 def _guarded(parts: PortalParts, session: str) -> None:
@@ -100,13 +101,12 @@ def _guarded(parts: PortalParts, session: str) -> None:
 
 
 def _sweep(parts: PortalParts) -> None:
-    """What a missed message or the end of a receipt's time leaves behind. # check 90"""
+    """What a missed message, the end of a receipt's time, or an old answer leaves behind. # check 90"""
     try:
         gone = parts.jars.sweep()
-        receipts: Any = parts.chassis.store.collection("receipts")
-        for record in list(receipts.scan()):
-            if record["until"] < time.time():
-                receipts.remove(record["_id"])
+        now = time.time()
+        sweep(parts.chassis.store.collection("receipts"), lambda record: record["until"] < now)
+        answers.forget_old(parts.chassis.store)
     except TongbanError as problem:
         _log.warning("sweep put off", problem=str(problem))
         return

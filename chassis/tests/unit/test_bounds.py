@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.bounds import page_size
+from chassis.bounds import page_size, too_long
 from chassis.errors import InvalidInput
 
 
@@ -17,3 +17,9 @@ def test_a_page_of_fewer_than_none_is_refused(asked):
     with pytest.raises(InvalidInput) as problem:
         page_size(asked, 20, 100)
     assert set(problem.value.fields) == {"page_size"}
+
+
+def test_what_is_too_long_is_said_by_its_name():
+    assert too_long({"title": ("标题", "长" * 11, 10), "place": ("地点", "长" * 10, 10)}) == {
+        "title": "标题不能超过10字"
+    }
