@@ -161,3 +161,5 @@ class Deployment:
     def _forget(self) -> None:
         for name in (state.STATE, state.REPORT):
             (self.settings.var / name).unlink(missing_ok=True)
+        if self._with_applications:
+            applications.forget_edge(self.settings)
