@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
+from chassis.cells import safe_cell
 from chassis.directory import Directory
 from services.audit.registry import kind_of
 from services.audit.room import Found
@@ -17,19 +18,7 @@ HEAD = (
     "序号", "时间", "系统", "操作", "结果", "人员", "账号编号", "单位", "代何人", "对象", "密级", "来源地址", "会话", "请求编号", "附加信息",
 )  # fmt: skip
 LEVELS = ("", "秘密", "机密", "绝密")
-# What a spreadsheet would take for the beginning of a formula, or for a way into the next cell.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _CHINA = timezone(timedelta(hours=8))
-
-
-def safe(value: str) -> str:
-    """A cell that is shown as it is. # check 31"""
-    text = " ".join(value.splitlines()) if value else ""
-    return (
-        f"'{text}"
-        if value.lstrip(" ").startswith(_DANGEROUS) or text.lstrip(" ").startswith(_DANGEROUS)
-        else text
-    )
 
 
 def pieces(entries: Iterable[Found], directory: Directory) -> Iterator[bytes]:
@@ -62,5 +51,5 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
 
 def _lines(rows: Iterable[Iterable[str]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([safe(cell) for cell in row] for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([safe_cell(cell) for cell in row] for row in rows)
     return out.getvalue().encode()
