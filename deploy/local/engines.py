@@ -19,7 +19,7 @@ from deploy.local.settings import Settings
 
 NAMES = ("mongo", "nats", "keycloak")
 
-# The largest message: an event carries references, files go through GridFS.
+# The largest message: an event carries references, never a file; files lie in the database.
 _MAX_PAYLOAD = 4 * 1024 * 1024
 
 _RESERVE = 64 * 1024 * 1024  # bytes that must be free on the broker's disk
