@@ -28,7 +28,7 @@ from tests.checks.parsing import parsers, refusals
 EXAMPLES = int(os.environ.get("TONGBAN_FUZZ_EXAMPLES", "30"))
 SEEDS = {
     "body.docx": [bombs.plain_docx()], "knowledge.docx": [bombs.plain_docx()], "upload": [bombs.plain_docx(), bombs.zipped({"a": b"b"}), b"%PDF-1.7", b"GIF89a"],
-    "knowledge.pdf": [bombs.pdf_with(bombs.deflated(b"BT /F 9 Tf (a) Tj ET"))], "scan.pdf": [bombs.pdf_with(b"", filters="")],
+    "knowledge.pdf": [bombs.pdf_with(bombs.deflated(b"BT /F 9 Tf (a) Tj ET"))],
     "body.md": ["# 一、题\n\n> - [a](b) **c**\n\n|a|b|\n|-|-|\n|1|2|\n".encode()], "knowledge.md": ["# 题\n正文".encode()],
     "body.txt": ["一、题\n\f（一）正文".encode("gb18030")], "knowledge.txt": ["正文".encode("utf-16")],
     "knowledge.html": [b"<html><head><meta charset=gbk></head><body><p>a<table><tr><td>b</body>"], "json": [b'{"a": [1, 2.5e3, "\\u4e00", null, true]}'],
