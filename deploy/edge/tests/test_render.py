@@ -234,3 +234,13 @@ def test_a_folder_of_another_user_is_not_used(memory, units, tmp_path, monkeypat
     config = edge.render(ENV, units, tmp_path / "edge").read_text()
     assert [one.is_dir() for one in memory.iterdir()] == [True]
     assert f"proxy_cache_path {tmp_path / 'edge' / 'sessions'} " in config
+
+
+def test_who_somebody_is_stands_in_the_token_alone(config, tmp_path):
+    """The person's id is for the edge's own log line; no header hands it on, nobody's own one passes."""
+    said = re.findall(
+        r"proxy_set_header X-Tongban-Person ([^;]+);",
+        config + "".join(path.read_text() for path in (tmp_path / "edge").glob("*.conf")),
+    )
+    assert set(said) == {'""'}
+    assert '"person":"$person"' in config
