@@ -124,15 +124,18 @@ class Audit:
         about = {name: value for name, value in marks.items() if name != KEEP}
         wanted = about.pop("object", "") or self._object(path, request, answer)
         try:
-            self._keep(call, call.method, wanted, error.reason if error else "OK", rpc.peer(), about)
+            self._keep(call, call.method, wanted, error or "OK", rpc.peer(), about)
         except OSError as problem:
             _log.error("audit record not kept", problem=str(problem), action=call.method)
             return _not_kept()
         return None
 
-    def record(self, action: str, result: str = "OK", *, about: str = "", **details: object) -> None:
+    def record(
+        self, action: str, result: str | TongbanError = "OK", *, about: str = "", **details: object
+    ) -> None:
         """Keep a record of something that is no call through a door, of the current call's person.
 
+        result: "OK", the error by which it ended, or a word of its own; then `code` says what kind of outcome that is.
         Raises Unavailable when the disk does not take it.
         """
         more = {name: str(value)[:_LONGEST] for name, value in details.items() if value not in ("", None)}
@@ -143,7 +146,7 @@ class Audit:
             _log.error("audit record not kept", problem=str(problem), action=action)
             raise _not_kept() from problem
 
-    def record_if_possible(self, action: str, result: str, **facts: Any) -> bool:
+    def record_if_possible(self, action: str, result: str | TongbanError, **facts: Any) -> bool:
         """`record` of what happens in any case, such as a refusal; whether the disk took it, of which the log speaks otherwise."""
         try:
             self.record(action, result, **facts)
@@ -157,10 +160,19 @@ class Audit:
             self.spool.close()
 
     def _keep(
-        self, call: context.Call, action: str, about: str, result: str, peer: str, marks: dict[str, str]
+        self,
+        call: context.Call,
+        action: str,
+        about: str,
+        result: str | TongbanError,
+        peer: str,
+        marks: dict[str, str],
     ) -> None:
         who = call.principal or _NOBODY
         at = marks.pop("at_ms", "")
+        code = marks.pop("code", "")
+        if isinstance(result, TongbanError):
+            code, result = result.code.name, result.reason
         record = pb.AuditRecord(
             id=marks.pop("id", "") or self.spool.next_id(),
             service=marks.pop("service", "") or self._settings.service,
@@ -168,7 +180,7 @@ class Audit:
             person=marks.pop("person", who.person), name=marks.pop("name", who.name or who.username),
             unit=marks.pop("unit", who.unit), on_behalf_of=marks.pop("on_behalf_of", ""),
             session=marks.pop("session", who.session),
-            address=marks.pop("address", call.address) or _host(peer), peer=peer, result=result,
+            address=marks.pop("address", call.address) or _host(peer), peer=peer, result=result, code=code,
             request_id=call.request_id, trace=call.traceparent[3:35], acting_service=marks.pop("acting_service", who.service),
             level=int(marks.pop("level", "0")), details=marks,
         )  # fmt: skip

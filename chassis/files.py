@@ -17,6 +17,7 @@ from chassis.store import Store
 from chassis.uploads import received
 
 PIECE = 1 << 20  # bytes
+FILES, PIECES = "files", "file_pieces"  # the collections
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Files:
     """The files of one service."""
 
     def __init__(self, store: Store) -> None:
-        self._files = store.collection("files")
-        self._pieces = store.collection("file_pieces")
+        self._files = store.collection(FILES)
+        self._pieces = store.collection(PIECES)
 
     def put(self, parts: Iterable[bytes], *, name: str = "", own: bool = False) -> Stored:
         """Store a file that comes in parts of any size; name and own as in chassis.uploads.received.

@@ -7,7 +7,6 @@ certificate. Or it is the word `plain`: no certificates, for a service inside a 
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,19 +115,6 @@ def admitted(unit: str) -> frozenset[str] | None:
     Raises SettingMissing.
     """
     return None if required("CERTIFICATES") == PLAIN else frozenset(required(f"PEERS_{unit.upper()}").split())
-
-
-def client_context() -> ssl.SSLContext:
-    """For clients of other protocols, such as the broker's: shows this unit's certificate and trusts the units' authority only.
-
-    Raises SettingMissing.
-    """
-    own = identity()
-    if own is None:
-        raise SettingMissing("TONGBAN_CERTIFICATES is `plain`, but an address asks for TLS.")
-    context = ssl.create_default_context(cafile=str(own.folder / "ca.crt"))
-    context.load_cert_chain(own.file)
-    return context
 
 
 def _configuration(own: Identity) -> grpc.ServerCertificateConfiguration:

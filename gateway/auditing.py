@@ -25,10 +25,16 @@ from gateway.sessions import Session
 WINDOW = 60.0
 LOOK = 0.5  # seconds between two looks for windows that are over
 _COUNTED = ("NOT_SIGNED_IN", "TOO_OFTEN")
+_Key = tuple[str, str, str]  # reason, code, place
 
 
 def note(
-    audit: Audit, action: str, result: str = "OK", *, person: Principal | None = None, **facts: Any
+    audit: Audit,
+    action: str,
+    result: str | TongbanError = "OK",
+    *,
+    person: Principal | None = None,
+    **facts: Any,
 ) -> None:
     """Record something of the current request.
 
@@ -38,7 +44,9 @@ def note(
         audit.record(action, result, peer=peer, **facts)
 
 
-def refused(audit: Audit, action: str, result: str, *, person: Principal | None = None, **facts: Any) -> bool:
+def refused(
+    audit: Audit, action: str, result: TongbanError, *, person: Principal | None = None, **facts: Any
+) -> bool:
     """Record that the current request was refused, which it is in any case; whether the disk took it."""
     with _of_request(person) as peer:
         return audit.record_if_possible(action, result, peer=peer, **facts)
@@ -64,8 +72,8 @@ class Refusals:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        # (reason, place) → when its window began, how many came after the first; the oldest stand first.
-        self._counts: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+        # (reason, code, place) → when its window began, how many came after the first; the oldest stand first.
+        self._counts: OrderedDict[_Key, tuple[float, int]] = OrderedDict()
         self._lock = threading.Lock()
         loops.in_thread(self.tell, LOOK, LOOK, trouble="counted refusals wait")
 
@@ -73,13 +81,14 @@ class Refusals:
         """Record that the current request was refused with this error, if it was refused here."""
         if error.remote or not (isinstance(error, (NotSignedIn, Forbidden)) or error.reason == "TOO_OFTEN"):
             return
-        counted, place = error.reason in _COUNTED, limits.place(edge_headers.address(request))
-        if counted and not self._first(error.reason, place):
+        counted = error.reason in _COUNTED
+        key = (error.reason, error.code.name, limits.place(edge_headers.address(request)))
+        if counted and not self._first(key):
             return
         about = f"{request.method} {request.path}"
-        kept = refused(self._audit, "ApiRefused", error.reason, person=g.get("caller"), about=about)
+        kept = refused(self._audit, "ApiRefused", error, person=g.get("caller"), about=about)
         if counted and not kept:
-            self._first(error.reason, place)  # which it is not: so it is among the counted
+            self._first(key)  # which it is not: so it is among the counted
 
     def tell(self) -> None:
         """Record the counts whose window is over.
@@ -87,17 +96,18 @@ class Refusals:
         Raises Unavailable when the disk does not take one; that one and the others are kept for the next time.
         """
         while (found := self._over()) is not None:
-            (reason, place), count = found
+            key, count = found
+            reason, code, place = key
             if count:
                 with context.serving(context.Call(address=place)):
-                    self._audit.record("ApiRefused", reason, count=count)
+                    self._audit.record("ApiRefused", reason, code=code, count=count)
             with self._lock:
-                _, now = self._counts.pop((reason, place), (0.0, count))
+                _, now = self._counts.pop(key, (0.0, count))
                 if now > count:
                     # More came while this was written: they have a window of their own.
-                    self._counts[reason, place] = (time.monotonic(), now - count)
+                    self._counts[key] = (time.monotonic(), now - count)
 
-    def _over(self) -> tuple[tuple[str, str], int] | None:
+    def _over(self) -> tuple[_Key, int] | None:
         """The oldest count, if its window is over."""
         with self._lock:
             key = next(iter(self._counts), None)
@@ -106,13 +116,13 @@ class Refusals:
             since, count = self._counts[key]
             return (key, count) if time.monotonic() - since >= WINDOW else None
 
-    def _first(self, reason: str, place: str) -> bool:
+    def _first(self, key: _Key) -> bool:
         with self._lock:
-            known = self._counts.get((reason, place))
+            known = self._counts.get(key)
             if known is None and len(self._counts) >= limits.KEPT:
                 # So many places at once are an attack: what more come are counted together.
-                place = ""
-                known = self._counts.get((reason, place))
+                key = (*key[:2], "")
+                known = self._counts.get(key)
             since, count = known or (time.monotonic(), -1)
-            self._counts[reason, place] = (since, count + 1)
+            self._counts[key] = (since, count + 1)
             return known is None

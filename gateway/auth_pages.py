@@ -16,6 +16,7 @@ from gateway.parts import GatewayParts
 from gateway.redirects import safe_path
 
 SIGNED_OUT = "/signed-out"
+_REFUSED = NotSignedIn("LOGIN_REFUSED", "登录没有通过校验，请重新登录。", "The login was refused.")
 _log = log.get(__name__)
 
 
@@ -58,12 +59,12 @@ class AuthPages:
         login, kept = self._parts.logins.finish(cookie, state)
         issuer = self._parts.settings.issuer
         if login is None or request.args.get("iss", issuer) != issuer:
-            auditing.refused(self._parts.audit, "LoginRefused", "LOGIN_REFUSED", why="state")
+            auditing.refused(self._parts.audit, "LoginRefused", _REFUSED, why="state")
             return _page("登录已失效", "这个登录页面已经用过或已过期，请重新登录。", 400)
         if "code" in request.args:
             response = self._finish(login)
         else:
-            auditing.refused(self._parts.audit, "LoginRefused", "LOGIN_REFUSED", why="no code")
+            auditing.refused(self._parts.audit, "LoginRefused", _REFUSED, why="no code")
             response = _page("登录未完成", "统一身份认证没有完成登录，请重新登录。", 400)
         if kept:
             cookies.put(response, cookies.LOGIN, kept, SECONDS)
@@ -80,12 +81,10 @@ class AuthPages:
             principal = parts.verifier.verify(tokens.access)
         except (Refused, NotSignedIn) as problem:
             _log.warning("login refused", problem=str(problem))
-            auditing.refused(parts.audit, "LoginRefused", "LOGIN_REFUSED", why="code or token")
+            auditing.refused(parts.audit, "LoginRefused", _REFUSED, why="code or token")
             return _page("登录未完成", "登录没有通过校验，请重新登录。", 400)
         if identity["sub"] != principal.person or not principal.session or principal.service:
-            auditing.refused(
-                parts.audit, "LoginRefused", "LOGIN_REFUSED", person=principal, why="other person"
-            )
+            auditing.refused(parts.audit, "LoginRefused", _REFUSED, person=principal, why="other person")
             return _page("登录未完成", "登录没有通过校验，请重新登录。", 400)
         # The id of a session is made at login and never carried over from before it. # check 11
         old = parts.sessions.find(request.cookies.get(cookies.SESSION, ""), touch=False)

@@ -24,7 +24,7 @@ def blueprint(parts: GatewayParts) -> Blueprint:
             first = parts.once.first(f"logout|{claims['jti']}", _REMEMBERED)
         except NotSignedIn as problem:
             _log.warning("logout token refused", problem=str(problem))
-            auditing.refused(parts.audit, "LogoutTokenRefused", problem.reason)
+            auditing.refused(parts.audit, "LogoutTokenRefused", problem)
             return _refused()
         if not first:
             _log.warning("logout token used again")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from chassis.errors import invalid
 from chassis.store import Store
+from chassis.sweeping import sweep
 from gateway.once import Once
 from gateway.sessions import Session, Sessions, digest
 
@@ -107,10 +108,7 @@ class Entries:
 
     def sweep(self) -> int:
         """Remove tickets and entries that are past their time; returns how many."""
-        now, gone = time.time(), 0
-        for collection in (self._tickets, self._entries):
-            for record in list(collection.scan()):
-                if record["until"] < now:
-                    collection.remove(record["_id"])
-                    gone += 1
-        return gone
+        now = time.time()
+        return sum(
+            sweep(records, lambda record: record["until"] < now) for records in (self._tickets, self._entries)
+        )

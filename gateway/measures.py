@@ -9,8 +9,8 @@ from flask import Flask, Response, g, request
 
 from chassis import log, metrics, telemetry
 
-# The edge asks before each of its own requests, and the supervisor every few moments.
 VERBS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+# The edge asks before each of its own requests, and the supervisor every few moments.
 SILENT = {"/auth/check", "/auth/app-check", "/healthz"}
 _log = log.get(__name__)
 

@@ -7,6 +7,7 @@ import time
 import uuid
 
 from chassis.store import Store
+from chassis.sweeping import sweep
 
 
 class Once:
@@ -23,9 +24,5 @@ class Once:
 
     def sweep(self) -> int:
         """Forget what nobody can present any more; returns how many."""
-        now, gone = time.time(), 0
-        for record in list(self._used.scan()):
-            if record["until"] < now:
-                self._used.remove(record["_id"])
-                gone += 1
-        return gone
+        now = time.time()
+        return sweep(self._used, lambda record: record["until"] < now)

@@ -20,6 +20,7 @@ from typing import Any
 from chassis.errors import Conflict, Exists
 from chassis.settings import number
 from chassis.store import Record, Store
+from chassis.sweeping import sweep
 from gateway.oidc import Tokens
 from gateway.sealing import Broken, Seal
 
@@ -169,16 +170,11 @@ class Sessions:
 
     def sweep(self) -> int:
         """Remove what idled out or grew too old, and was not asked for since; returns how many records."""
-        now, gone = time.time(), 0
-        for record in list(self._records.scan()):
-            if now - record["seen"] > self._idle or now - record["created"] > self._longest:
-                self._records.remove(record["_id"])
-                gone += 1
-        for record in list(self._logins.scan()):
-            if now - record["changed"] > self._longest:
-                self._logins.remove(record["_id"])
-                gone += 1
-        return gone
+        now = time.time()
+        return sweep(
+            self._records,
+            lambda record: now - record["seen"] > self._idle or now - record["created"] > self._longest,
+        ) + sweep(self._logins, lambda record: now - record["changed"] > self._longest)
 
     def _note_login(self, login: str, key: str) -> None:
         for _ in range(10):

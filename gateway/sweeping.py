@@ -1,4 +1,4 @@
-"""Removes what nobody will ask for again: the embedded database knows no time to live."""
+"""Sweeps the gateway's records as long as the process runs."""
 
 from __future__ import annotations
 

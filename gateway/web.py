@@ -1,6 +1,6 @@
 """The gateway's process for browsers and programs: sessions, the edge's questions, REST, and its description.
 
-gunicorn --worker-class gthread --threads 16 'gateway.web:app()'
+gunicorn --worker-class gthread --threads 32 'gateway.web:app()'
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 from tongban.portal.v1 import administration_pb2 as pb
 from tongban.portal.v1 import administration_pb2_grpc as api
 
+from chassis import bounds
 from chassis.deadletters import DeadLetters
 from chassis.errors import not_found
 from chassis.server import callers, request_of
@@ -37,7 +38,8 @@ class AdministrationRpc(api.AdministrationServiceServicer):
 
     def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _rpc: Any) -> pb.ListDeadLettersResponse:
         answer = pb.ListDeadLettersResponse()
-        for letter in DeadLetters(self._parts.chassis.bus).listing(min(request.page_size or USUAL, MOST)):
+        size = bounds.page_size(request.page_size, USUAL, MOST)
+        for letter in DeadLetters(self._parts.chassis.bus).listing(size):
             message = answer.dead_letters.add(
                 sequence=letter.sequence,
                 subject=letter.subject,

@@ -12,9 +12,12 @@ from chassis import clock
 from chassis.aggregate import Request, reused
 from chassis.errors import Unavailable
 from chassis.store import Store
+from chassis.sweeping import sweep
 
 # Longer than any call may take: who began before and has not answered has ended on the way.
 PATIENCE = 120.0
+# Nobody repeats a call after so long; by then its id counts as new.
+KEPT = 7 * 86400.0
 
 M = TypeVar("M", bound=Message)
 
@@ -49,3 +52,9 @@ def once(store: Store, request: Request, kind: type[M], effect: Callable[[], M])
         }
     )
     return answer
+
+
+def forget_old(store: Store) -> int:
+    """Forget the answers that are older than KEPT; returns how many."""
+    before = clock.now().timestamp() - KEPT
+    return sweep(store.collection("answers"), lambda record: record["begun"] < before)

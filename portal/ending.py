@@ -7,11 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from chassis import log, loops
 from chassis.bus import ENDED, Bus
 from chassis.ended import login_of
+from chassis.sweeping import sweep
+from portal import answers
 from portal.connectors.jar import Jar
 from portal.connectors.signing_in import sign_out
 from portal.model import App
@@ -88,11 +89,9 @@ async def listen(parts: PortalParts) -> None:
 
 
 def _sweep(parts: PortalParts) -> None:
-    """What a missed message or the end of a receipt's time leaves behind. # check 90"""
-    gone = parts.jars.sweep()
-    receipts: Any = parts.chassis.store.collection("receipts")
-    for record in list(receipts.scan()):
-        if record["until"] < time.time():
-            receipts.remove(record["_id"])
+    """What a missed message, the end of a receipt's time, or an old answer leaves behind. # check 90"""
+    gone, now = parts.jars.sweep(), time.time()
+    sweep(parts.chassis.store.collection("receipts"), lambda record: record["until"] < now)
+    answers.forget_old(parts.chassis.store)
     if gone:
         _log.info("jars swept", count=gone)

@@ -18,6 +18,7 @@ from keycloak.exceptions import KeycloakError
 
 from chassis import loops
 from chassis.audit import Audit
+from chassis.errors import NotSignedIn
 from chassis.process import Parts
 from chassis.store import Collection
 from portal.keycloak import portal_admin, realm_call
@@ -121,6 +122,7 @@ def told(event: Event) -> dict[str, Any] | None:
         return None
     return {
         "action": kind, "result": str(event.get("error") or "OK"), "person": str(event.get("userId") or ""),
+        "code": NotSignedIn.code.name if event.get("error") else "",
         "name": str(details.get("username") or ""), "session": str(event.get("sessionId") or ""),
         "address": str(event.get("ipAddress") or ""), "client": str(event.get("clientId") or ""),
         "credential": str(details.get("credential_type") or ""),

@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass, field
 
 from chassis.aggregate import Aggregate
+from chassis.bounds import too_long
 from chassis.errors import TongbanError, invalid
 from chassis.identity_types import Principal
 from portal.connectors.target import Target, parse_target
 
 KINDS = ("bookmark", "header", "form")
+PATH, FIELD, VALUE = 500, 100, 200  # characters of a path, of a field's name, of its content
+FIELDS = 30
 SUCCESSES = ("leaves_login", "cookie", "text", "path")
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _AUDIENCE = re.compile(r"all\Z|p:[0-9a-f-]{36}\Z|u:[a-z0-9-]{1,32}(?::(?:member|registrar|head|leader))?\Z")
@@ -89,19 +92,46 @@ class App(Aggregate):
             wrong["app"] = "标识只能使用小写字母、数字和连字符，最长32个字符"
         if not 0 < len(self.name) <= 30:
             wrong["name"] = "请填写名称（不超过30字）"
-        if len(self.description) > 200:
-            wrong["description"] = "说明不能超过200字"
+        wrong |= too_long(
+            {
+                "description": ("说明", self.description, 200), "category": ("分类", self.category, 20),
+                "icon": ("图标", self.icon, 32), "probe": ("探测地址", self.probe, PATH),
+            }
+        )  # fmt: skip
         if (
             not self.audience
             or len(self.audience) > 200
             or not all(_AUDIENCE.match(one) for one in self.audience)
         ):
             wrong["audience"] = "请至少选择一个使用范围"
-        wrong |= _wrong_connector(self.connector)
+        wrong |= _wrong_connector(self.connector) | _too_long(self.connector)
         if self.probe and not _is_path(self.probe):
             wrong["probe"] = "探测地址应以 / 开头"
         if wrong:
             raise invalid(**wrong)
+
+
+def _too_long(connector: Connector) -> dict[str, str]:
+    # Whatever the kind: what is given is kept.
+    form = connector.form
+    wrong = too_long(
+        {
+            "connector__url": ("系统地址", connector.url, 2000), "connector__header": ("请求头名称", connector.header, 64),
+            "connector__header_value": ("请求头内容", connector.header_value, 64),
+            "connector__form__login_path": ("登录页地址", form.login_path, PATH),
+            "connector__form__logout_path": ("退出地址", form.logout_path, PATH),
+            "connector__form__username_field": ("用户名字段", form.username_field, FIELD),
+            "connector__form__password_field": ("密码字段", form.password_field, FIELD),
+            "connector__form__body": ("提交方式", form.body, FIELD), "connector__form__digest": ("口令处理方式", form.digest, FIELD),
+            "connector__form__success": ("判断方式", form.success, FIELD),
+            "connector__form__success_value": ("登录成功的依据", form.success_value, VALUE),
+        }
+    )  # fmt: skip
+    if len(form.fields) > FIELDS:
+        wrong["connector__form__fields"] = f"附加字段不能超过{FIELDS}个"
+    elif any(len(name) > FIELD or len(value) > VALUE for name, value in form.fields.items()):
+        wrong["connector__form__fields"] = f"附加字段的名称不能超过{FIELD}字，内容不能超过{VALUE}字"
+    return wrong
 
 
 def _wrong_connector(connector: Connector) -> dict[str, str]:

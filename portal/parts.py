@@ -12,6 +12,7 @@ from functools import cached_property
 import httpx
 
 from chassis import context
+from chassis.errors import TongbanError
 from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.repository import Repository
@@ -66,10 +67,10 @@ class PortalParts:
         """Signs people in at legacy systems."""
         return Opening(self.client, self.credentials, self.jars, self.chassis.store)
 
-    def refused(self, who: Principal | None, reason: str, about: str, address: str) -> None:
+    def refused(self, who: Principal | None, why: TongbanError, about: str, address: str) -> None:
         """Put on record that the proxy refused this."""
         with context.serving(context.Call(principal=who, address=address)):
-            self.chassis.audit.record_if_possible("ProxyRefused", reason, about=about)
+            self.chassis.audit.record_if_possible("ProxyRefused", why, about=about)
 
     def receipt_id(self, session: str) -> str:
         """The unguessable number under which the receipts of a login's end are kept.

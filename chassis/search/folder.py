@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from chassis.durable import replace_file
 from chassis.search.errors import IndexBroken, RebuildNeeded, SearchError, WriterBusy
 
 _FOOTER_MAGIC = 1337
@@ -118,17 +119,7 @@ class Folder:
 
         Readers that have an older generation open keep its files until they look again.
         """
-        draft = self.path / "current.draft"
-        with draft.open("w") as file:
-            file.write(generation.name)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._current)
-        directory = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_file(self._current, generation.name.encode())
         self.discard_others()
 
     def discard_others(self) -> None:

@@ -85,7 +85,7 @@ def install(app: Flask, audit: Callable[[], Audit | None] = lambda: None) -> Non
             and not error.remote
             and (trail := audit()) is not None
         ):
-            trail.record_if_possible("PageRefused", error.reason, about=f"{request.method} {request.path}")
+            trail.record_if_possible("PageRefused", error, about=f"{request.method} {request.path}")
         return _answer(error)
 
     @app.errorhandler(grpc.RpcError)

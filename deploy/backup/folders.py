@@ -51,7 +51,7 @@ def audit_copy(var: Path, to: Path) -> list[str]:
 
 
 def _wanted(path: Path) -> bool:
-    # A name with a dot before it is a draft of deploy.local.secretfiles, about to get its real name.
+    # A name with a dot before it is a draft of chassis.durable, about to get its real name.
     return path.is_file() and not path.name.startswith(".")
 
 

@@ -5,9 +5,12 @@ Stands on the standard library alone, so that `make run`, the image and the char
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
+import stat
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there is believed only after a look whose it is
 # Pages of the portal that are shown without a login.
 PUBLIC_PAGES = (
     "= /signed-out", "^~ /signed-out/", "= /offline", "= /sw.js", "= /manifest.webmanifest", "= /favicon.ico",
@@ -90,14 +94,34 @@ def _path(path: Path) -> str:
     return str(path)
 
 
+def forget(out_dir: Path) -> None:
+    """Remove what an edge that has stopped kept in memory."""
+    folder = _in_memory(out_dir)
+    if _ours(folder):
+        shutil.rmtree(folder)
+
+
 def _memory_folder(out_dir: Path) -> Path:
-    """A folder in memory for the answers about sessions; on the disk only where the system has none."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder's name cannot be guessed wrongly: it is ours by its rights
-    if not memory.is_dir() or not os.access(memory, os.W_OK):
-        return out_dir / "sessions"
-    folder = memory / f"tongban-edge-{os.getuid()}-{hashlib.sha256(str(out_dir).encode()).hexdigest()[:12]}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    """A folder in memory for the answers about sessions; on the disk where the system has none, or somebody else took its name."""
+    folder = _in_memory(out_dir)
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _ours(folder):
+            return folder
+    return out_dir / "sessions"
+
+
+def _in_memory(out_dir: Path) -> Path:
+    return MEMORY / f"tongban-edge-{os.getuid()}-{hashlib.sha256(str(out_dir).encode()).hexdigest()[:12]}"
+
+
+def _ours(folder: Path) -> bool:
+    """Whether it is a folder, no link to one, that nobody but this user may enter: everybody may write beside it."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _upstreams(env: dict[str, str], units: dict[str, dict[str, Any]]) -> str:

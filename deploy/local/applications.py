@@ -94,6 +94,12 @@ class Applications:
         return Spec(name, command, environment, root, ready, after, renewable=True)
 
 
+def forget_edge(settings: Settings) -> None:
+    """Remove what the edge, now stopped, kept outside of its folder."""
+    if (settings.root / "deploy" / "edge" / "render.py").is_file():
+        importlib.import_module("deploy.edge.render").forget(settings.var / "edge")
+
+
 def edge(settings: Settings, platform: Mapping[str, str]) -> Spec | None:
     """The edge: nginx with the configuration that deploy/edge renders; None without deploy/edge."""
     if not (settings.root / "deploy" / "edge" / "render.py").is_file():

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
+from chassis.durable import ensure_secret
 from deploy.local import applications, engines, env, gen, rolling, secretfiles, state, targets, tls, units
 from deploy.local.cache import complete, tools
 from deploy.local.child import Spec
@@ -72,8 +73,9 @@ class Deployment:
         present = tuple(unit for unit in listed if unit.exists(settings.root))
         wanted = present if self._with_applications else ()
         Ports(settings).check_free(wanted, edge=self._with_applications)
+        secretfiles.private(settings.secrets)
         for name in secretfiles.AT_START:
-            secretfiles.ensure(settings.secrets, name)
+            ensure_secret(settings.secrets, name)
         secretfiles.demo_key(settings.secrets, wanted=settings.demo)
         tls.ensure(settings.tls)
         self._certify(anew=True)
@@ -159,3 +161,5 @@ class Deployment:
     def _forget(self) -> None:
         for name in (state.STATE, state.REPORT):
             (self.settings.var / name).unlink(missing_ok=True)
+        if self._with_applications:
+            applications.forget_edge(self.settings)

@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from chassis.durable import ensure_secret
 from deploy.local import env, nats_users, secretfiles
 from deploy.local.cache import Tools
 from deploy.local.child import Spec
@@ -18,7 +19,7 @@ from deploy.local.settings import Settings
 
 NAMES = ("mongo", "nats", "keycloak")
 
-# The largest message: an event carries references, files go through GridFS.
+# The largest message: an event carries references, never a file; files lie in the database.
 _MAX_PAYLOAD = 4 * 1024 * 1024
 
 _RESERVE = 64 * 1024 * 1024  # bytes that must be free on the broker's disk
@@ -54,8 +55,8 @@ def _nats(settings: Settings, tools: Tools) -> Spec:
         "http": f"{LOOPBACK}:{ports.engine('nats_monitor')}",
         "max_payload": _MAX_PAYLOAD,
         "authorization": nats_users.authorization(
-            secretfiles.ensure(settings.secrets, "nats-password"),
-            secretfiles.ensure(settings.secrets, "nats-audit-password"),
+            ensure_secret(settings.secrets, "nats-password"),
+            ensure_secret(settings.secrets, "nats-audit-password"),
         ),
         # An acknowledged event is on the disk; without this it could be lost for the next two minutes.
         "jetstream": {"store_dir": str(folder), "sync_interval": "always"},
@@ -117,7 +118,7 @@ def _keycloak(settings: Settings, tools: Tools) -> Spec:
             **env.inherited(),
             "JAVA_OPTS_KC_HEAP": "-Xms128m -Xmx512m",
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
-            "KC_BOOTSTRAP_ADMIN_PASSWORD": secretfiles.ensure(settings.secrets, "keycloak-admin-password"),
+            "KC_BOOTSTRAP_ADMIN_PASSWORD": ensure_secret(settings.secrets, "keycloak-admin-password"),
         },
         cwd=home,
         # Readiness is the management port's: the log line comes before the database is usable.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from deploy.local import secretfiles
+from chassis.durable import ensure_secret
 from deploy.local.cache import Tools
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.settings import Settings
@@ -22,7 +22,7 @@ _OURS = ("TONGBAN_CACHE", "TONGBAN_BASE_PORT", "TONGBAN_EDGE_PORT", "TONGBAN_NO_
 def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[str, str]:
     """What is the same for every process: the platform's addresses and folders."""
     ports = Ports(settings)
-    password = secretfiles.ensure(settings.secrets, "nats-password")
+    password = ensure_secret(settings.secrets, "nats-password")
     env = {
         "TONGBAN_PUBLIC_URL": settings.public_url,
         "TONGBAN_APPS_DOMAIN": settings.apps_domain,

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from chassis.errors import Conflict, Exists
 from chassis.store import Record, Store
+from chassis.sweeping import sweep
 from portal.vault import Unsealable, Vault
 
 MOST, LONGEST = 80, 4096
@@ -142,10 +143,8 @@ class Jars:
 
     def sweep(self) -> int:
         """Removes jars of logins that must have ended by now; returns how many."""
-        gone = [record["_id"] for record in self._records.scan() if record["until"] < time.time()]
-        for key in gone:
-            self._records.remove(key)
-        return len(gone)
+        now = time.time()
+        return sweep(self._records, lambda record: record["until"] < now)
 
     def _change(self, session: str, app: str, step: object) -> None:
         key = _key(session, app)

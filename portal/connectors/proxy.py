@@ -50,7 +50,7 @@ class Proxy:
         verify: Callable[[str], Principal],
         apps_domain: str,
         public_url: str,
-        refused: Callable[[Principal | None, str, str, str], None] = lambda *_: None,
+        refused: Callable[[Principal | None, TongbanError, str, str], None] = lambda *_: None,
     ) -> None:
         self._refused = refused  # told who was refused, why, what, and from where
         self._opening = opening
@@ -89,7 +89,7 @@ class Proxy:
             _log.info("proxy refused", reason=problem.reason, path=environ.get("PATH_INFO", ""))
             if isinstance(problem, (Forbidden, NotSignedIn)):
                 about = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
-                self._refused(environ.get(_WHO), problem.reason, about, environ.get("HTTP_X_REAL_IP", ""))
+                self._refused(environ.get(_WHO), problem, about, environ.get("HTTP_X_REAL_IP", ""))
             return self._sorry(start, problem)
 
     def _admit(self, environ: dict[str, Any]) -> tuple[App, Principal, str]:

@@ -10,7 +10,7 @@ from chassis.errors import invalid
 MOST, USUAL = 500, 50
 
 
-def search_people(directory: Directory, words: str, unit: str, role: str, page_size: int) -> list[Person]:
+def search_people(directory: Directory, words: str, unit: str, role: str, size: int) -> list[Person]:
     """People whose name, username or title contains every word, in `unit` or below it, holding `role` there.
 
     Not the disabled.
@@ -20,7 +20,6 @@ def search_people(directory: Directory, words: str, unit: str, role: str, page_s
     """
     if len(words) > 100:
         raise invalid(words="搜索词过长")
-    size = min(page_size or USUAL, MOST)
     wanted = [word.casefold() for word in words.split()]
     within = units_below(directory, unit) if unit else None
     hits = [

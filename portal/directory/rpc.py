@@ -10,7 +10,7 @@ from keycloak import KeycloakAdmin
 from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
-from chassis import audit, context
+from chassis import audit, bounds, context
 from chassis.bus import ENDED
 from chassis.directory import Directory
 from chassis.ended import login_entry
@@ -69,9 +69,8 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return pb.ListUnitsResponse(units=self._copy().units())
 
     def SearchPeople(self, request: pb.SearchPeopleRequest, _rpc: Any) -> pb.SearchPeopleResponse:
-        people = queries.search_people(
-            self._copy(), request.words, request.unit, request.role, request.page_size
-        )
+        size = bounds.page_size(request.page_size, queries.USUAL, queries.MOST)
+        people = queries.search_people(self._copy(), request.words, request.unit, request.role, size)
         return pb.SearchPeopleResponse(people=people)
 
     def SaveUnits(self, request: pb.SaveUnitsRequest, _rpc: Any) -> pb.SaveUnitsResponse:

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from tongban.portal.v1.directory_pb2 import Person, Unit
 
+from chassis.bounds import too_long
 from chassis.errors import InvalidInput, invalid
 from chassis.identity_types import SYSTEM_ROLES
 
-MOST = 100
+MOST, POSTS = 100, 50  # in one call; of one person
 POST_ROLES = frozenset({"member", "registrar", "head", "leader"})
 _UNIT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}\Z")
@@ -24,7 +25,7 @@ def check_units(units: list[Unit], known: Mapping[str, Unit]) -> list[Unit]:
     """The units in an order in which every parent comes before its children.
 
     Raises InvalidInput: too many, a bad id or kind, a name missing or on two ids of this call, an unknown
-    parent, a circle, an organisation inside a division.
+    parent, a circle, an organisation inside a division, a text that is too long.
     """
     _not_too_many(units)
     new = {unit.unit: unit for unit in units}
@@ -38,6 +39,13 @@ def check_units(units: list[Unit], known: Mapping[str, Unit]) -> list[Unit]:
             raise _bad(f"units[{position}].name", "请填写单位全称（不超过100字）")
         if unit.kind not in ("organisation", "division"):
             raise _bad(f"units[{position}].kind", "单位类别只能是独立单位或内设机构")
+        _not_too_long(
+            f"units[{position}]",
+            {
+                "short_name": ("简称", unit.short_name, 50), "category": ("分类", unit.category, 32),
+                "organ_code": ("机关代字", unit.organ_code, 20),
+            },
+        )  # fmt: skip
         if unit.parent and unit.parent not in after:
             raise _bad(f"units[{position}].parent", "上级单位不存在")
         if unit.kind == "organisation" and unit.parent and after[unit.parent].kind == "division":
@@ -65,7 +73,7 @@ def check_people(people: list[Person], units: Collection[str]) -> None:
 
     Raises InvalidInput: too many, a bad username, no name, an unknown unit or role in a post, two
     administrators' roles in one hand, an administrator with a post (three-role separation), clearance
-    outside 0–3.
+    outside 0–3, too many posts, a text that is too long.
     """
     _not_too_many(people)
     if len({person.username for person in people}) != len(people):
@@ -79,6 +87,15 @@ def check_people(people: list[Person], units: Collection[str]) -> None:
             raise _bad(f"{where}.name", "请填写姓名（不超过64字）")
         if not 0 <= person.clearance <= 3:
             raise _bad(f"{where}.clearance", "涉密等级只能是0至3")
+        _not_too_long(
+            where,
+            {
+                "title": ("职务", person.title, 64), "initial_password": ("初始密码", person.initial_password, 128),
+                "person": ("账号编号", person.person, 36),
+            },
+        )  # fmt: skip
+        if len(person.posts) > POSTS:
+            raise _bad(f"{where}.posts", f"一个人的岗位不能超过{POSTS}个")
         _check_posts(where, person.posts, units)
         _check_roles(where, person)
 
@@ -104,6 +121,11 @@ def _check_roles(where: str, person: Person) -> None:
 def _not_too_many(things: list[Unit] | list[Person]) -> None:
     if len(things) > MOST:
         raise InvalidInput("TOO_MANY", f"一次最多保存{MOST}条。", f"At most {MOST} in one call.")
+
+
+def _not_too_long(where: str, texts: Mapping[str, tuple[str, str, int]]) -> None:
+    for field, sentence in too_long(texts).items():
+        raise _bad(f"{where}.{field}", sentence)
 
 
 def _bad(field: str, sentence: str) -> InvalidInput:

@@ -6,13 +6,13 @@ May run at every start.
 from __future__ import annotations
 
 from chassis import units
+from chassis.durable import ensure_secret
 from chassis.log import get
 from chassis.settings import Settings, text
 from portal.addresses import http_url
 from portal.keycloak import bootstrap_admin
 from portal.setup import apply, clients, realm
 from portal.setup.administrators import apply_administrators
-from portal.setup.secret_files import ensure_secret
 
 log = get(__name__)
 

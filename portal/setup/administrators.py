@@ -12,7 +12,7 @@ from typing import Any
 
 from keycloak import KeycloakAdmin
 
-from portal.setup.secret_files import ensure_secret
+from chassis.durable import ensure_secret
 
 FIRST = {
     "system_administrator": ("sysadmin", "系统管理员"),

@@ -7,7 +7,9 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
+from chassis.cells import safe_cell
 from chassis.directory import Directory
+from services.audit.registry import kind_of
 from services.audit.room import Found
 from services.audit.words import action_zh, result_zh, service_zh
 
@@ -16,19 +18,7 @@ HEAD = (
     "序号", "时间", "系统", "操作", "结果", "人员", "账号编号", "单位", "代何人", "对象", "密级", "来源地址", "会话", "请求编号", "附加信息",
 )  # fmt: skip
 LEVELS = ("", "秘密", "机密", "绝密")
-# What a spreadsheet would take for the beginning of a formula, or for a way into the next cell.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _CHINA = timezone(timedelta(hours=8))
-
-
-def safe(value: str) -> str:
-    """A cell that is shown as it is. # check 31"""
-    text = " ".join(value.splitlines()) if value else ""
-    return (
-        f"'{text}"
-        if value.lstrip(" ").startswith(_DANGEROUS) or text.lstrip(" ").startswith(_DANGEROUS)
-        else text
-    )
 
 
 def pieces(entries: Iterable[Found], directory: Directory) -> Iterator[bytes]:
@@ -52,7 +42,7 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
     details = "；".join(f"{name}={value}" for name, value in sorted(record.get("details", {}).items()))
     return (
         str(found.number), f"{at:%Y-%m-%d %H:%M:%S}", service_zh(service), action_zh(service, record["action"]),
-        result_zh(record["result"]), record.get("name", ""), record.get("person", ""),
+        result_zh(record["result"], kind_of(record)), record.get("name", ""), record.get("person", ""),
         unit.name if unit else record.get("unit", ""), record.get("on_behalf_of", ""), record.get("object", ""),
         LEVELS[min(record.get("level", 0), 3)], record.get("address", ""), record.get("session", ""),
         record.get("request_id", ""), details,
@@ -61,5 +51,5 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
 
 def _lines(rows: Iterable[Iterable[str]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([safe(cell) for cell in row] for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([safe_cell(cell) for cell in row] for row in rows)
     return out.getvalue().encode()

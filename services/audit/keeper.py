@@ -18,7 +18,7 @@ from services.audit.signing import Signer
 
 _TEXTS = (
     "id", "service", "action", "object", "person", "name", "unit", "on_behalf_of", "session", "address", "peer",
-    "result", "request_id", "trace", "acting_service",
+    "result", "code", "request_id", "trace", "acting_service",
 )  # fmt: skip
 _log = log.get(__name__)
 Kept = tuple[int, dict[str, Any]]

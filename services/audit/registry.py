@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,17 @@ SCHEMA = Schema(
         Field("object", "keyword"),
         Field("row", "stored"),
     ),
-    version=1,
+    version=2,
 )
-REFUSED = frozenset({"NOT_SIGNED_IN", "NOT_YOUR_ROLE", "FORBIDDEN", "NOT_FOUND", "CSRF", "TOO_OFTEN"})
+# What one may not see is answered as what is not there.
+REFUSALS = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND"})
+# Refused whatever the code; and all that older records, which have no code, tell of their refusal.
+REFUSED = frozenset(
+    {
+        "NOT_SIGNED_IN", "NOT_YOUR_ROLE", "FORBIDDEN", "NOT_FOUND", "CSRF", "TOO_OFTEN", "LOGIN_REFUSED", "PEER_NOT_ADMITTED",
+        "ROLES_MIXED", "APP_NOT_ALLOWED", "METHOD_REFUSED", "FOREIGN_REQUEST", "TARGET_REFUSED", "FILE_INFECTED",
+    }
+)  # fmt: skip
 BATCH = 2000
 
 
@@ -39,18 +47,18 @@ def index(own_var: Path) -> Index:
     return Index(own_var / "index", SCHEMA)
 
 
-def kind_of(result: str) -> str:
-    """Which of three kinds a result is."""
-    if result == "OK":
+def kind_of(record: Mapping[str, Any]) -> str:
+    """Which of three kinds a record's result is."""
+    if record["result"] == "OK":
         return "good"
-    return "refused" if result in REFUSED or result.startswith("LOGIN") else "failed"
+    return "refused" if record.get("code") in REFUSALS or record["result"] in REFUSED else "failed"
 
 
 def entry(number: int, record: dict[str, Any]) -> Entry:
     """A record as an entry. The text holds what people search by: words of the action, names, ids."""
     words = [
         record.get("name", ""), service_zh(record.get("service", "")), action_zh(record.get("service", ""), record["action"]),
-        result_zh(record["result"]), record.get("object", ""), record.get("address", ""), record.get("request_id", ""),
+        result_zh(record["result"], kind_of(record)), record.get("object", ""), record.get("address", ""), record.get("request_id", ""),
         *record.get("details", {}).values(),
     ]  # fmt: skip
     return Entry(
@@ -59,7 +67,7 @@ def entry(number: int, record: dict[str, Any]) -> Entry:
             "text": " \n".join(word for word in words if word), "number": number,
             "at": micros(datetime.fromisoformat(record["at"])), "person": record.get("person", ""),
             "unit": record.get("unit", ""), "service": record.get("service", ""), "action": record["action"],
-            "result": [kind_of(record["result"]), record["result"]], "object": record.get("object", ""), "row": record,
+            "result": [kind_of(record), record["result"]], "object": record.get("object", ""), "row": record,
         },
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chassis.durable import append_line, replace_file, sync_folder, write_all
 from services.audit.model import GENESIS, Anchor, Checkpoint, Line, Unreadable, canonical, read
 
 SEGMENT_BYTES = 16 << 20
@@ -114,9 +115,7 @@ class Writer(Chain):
             self._open(first)
         data = b"".join(line + b"\n" for line in lines)
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._handle, left) :]
+            write_all(self._handle, data)
             os.fdatasync(self._handle)
         except OSError:
             # What is not surely on the disk does not stand in the chain.
@@ -189,34 +188,3 @@ def remove_before(chain: Chain, anchor: Anchor) -> list[Path]:
         path.unlink()
     sync_folder(chain.folder)
     return gone
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append a line, durably."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(handle, line + b"\n")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    draft.rename(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was created and removed in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.audit.v1 import audit_pb2 as pb
 from tongban.audit.v1 import audit_pb2_grpc
 
-from chassis import audit
+from chassis import audit, bounds
 from chassis.registry import micros
 from chassis.server import Who, callers, request_of
 from services.audit import csv_export
@@ -42,7 +42,9 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         self, request: pb.SearchEntriesRequest, _: grpc.ServicerContext
     ) -> pb.SearchEntriesResponse:
         audit.mark(keep=1, **_asked(request.filter))
-        page = self._room.search(_wanted(request.filter, request.page_size, request.page_token))
+        page = self._room.search(
+            _wanted(request.filter, bounds.page_size(request.page_size, 50, 200), request.page_token)
+        )
         return pb.SearchEntriesResponse(
             entries=map(_entry, page.entries), total=page.total, next_page_token=page.following
         )
@@ -80,20 +82,20 @@ def _wanted(given: pb.Filter, size: int, after: str) -> Wanted:
     until = micros(given.until.ToDatetime(UTC)) if given.HasField("until") else None
     return Wanted(
         given.words, given.person, given.unit, given.service, given.action, given.result, given.object, since, until,
-        min(max(size, 0) or 50, 200), after,
+        size, after,
     )  # fmt: skip
 
 
 def _entry(found: Found) -> pb.Entry:
     record = found.record
-    service, action, result = record.get("service", ""), record["action"], record["result"]
+    service, action, kind = record.get("service", ""), record["action"], kind_of(record)
     texts = (
         "id", "service", "action", "object", "person", "name", "unit", "on_behalf_of", "session", "address", "peer", "result",
         "request_id", "trace", "acting_service",
     )  # fmt: skip
     made = pb.Entry(
         entry=str(found.number), service_label=service_zh(service), action_label=action_zh(service, action),
-        result_label=result_zh(result), result_kind=kind_of(result), level=record.get("level", 0),
+        result_label=result_zh(record["result"], kind), result_kind=kind, level=record.get("level", 0),
         details=record.get("details", {}), sum=found.sum, previous=found.previous, at=_stamp(record["at"]),
         **{name: record.get(name, "") for name in texts},
     )  # fmt: skip

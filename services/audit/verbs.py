@@ -52,7 +52,7 @@ def purge(parts: Parts, arguments: list[str]) -> int:
         before = commands.day(given.before)
         anchor = commands.removable(chain, signer_of(parts), before, datetime.now(UTC))
     except TongbanError as refusal:
-        parts.audit.record("Purge", refusal.reason, before=given.before)
+        parts.audit.record("Purge", refusal, before=given.before)
         parts.close()
         _say(f"Refused: {refusal.en or refusal.zh}")
         return 1

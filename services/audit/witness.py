@@ -16,9 +16,10 @@ from nats.js.errors import NoKeysError, NotFoundError
 
 from chassis import log
 from chassis.bus import Bus
+from chassis.durable import append_line
 from chassis.settings import text
 from services.audit.model import Checkpoint, canonical, read
-from services.audit.repository import CHECKPOINTS, Chain, append_line, checkpoints_of
+from services.audit.repository import CHECKPOINTS, Chain, checkpoints_of
 
 BUCKET, LAST = "audit_checkpoints", "last"
 _log = log.get(__name__)

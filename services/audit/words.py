@@ -38,6 +38,7 @@ ACTIONS = {unit: {**CALLS.get(unit, {}), **OWN.get(unit, {})} for unit in {**CAL
 # What no call is, and any process may record.
 COMMON = {"PageRefused": "页面请求被拒绝", "ProxyRefused": "进入老系统被拒绝"}
 
+KINDS = {"good": "成功", "refused": "被拒绝", "failed": "未成功"}
 RESULTS = {
     "OK": "成功", "NOT_SIGNED_IN": "未登录", "NOT_YOUR_ROLE": "岗位无权限", "FORBIDDEN": "无权限", "NOT_FOUND": "不存在或无权查看",
     "CSRF": "页面过期或来源不符", "TOO_OFTEN": "操作过于频繁", "INVALID_INPUT": "填写有误", "WRONG_STATE": "状态不允许",
@@ -48,6 +49,8 @@ RESULTS = {
     "user_temporarily_disabled": "账号暂时锁定", "invalid_code": "登录凭据无效", "expired_code": "登录页面已过期",
     "invalid_token": "令牌无效", "invalid_client_credentials": "服务账号密码错误", "CANCELLED": "已中断",
     "IDENTITY_UNAVAILABLE": "身份认证不可用", "BROKER_UNAVAILABLE": "消息服务不可用", "EXISTS": "已存在",
+    "PEER_NOT_ADMITTED": "调用方未获准", "ROLES_MIXED": "三员角色不能并存", "METHOD_REFUSED": "请求方式不允许",
+    "FOREIGN_REQUEST": "请求来自其他网站", "TARGET_REFUSED": "地址不允许接入", "FILE_INFECTED": "文件未通过病毒检查",
 }  # fmt: skip
 
 FINDINGS = {
@@ -68,6 +71,6 @@ def action_zh(service: str, action: str) -> str:
     return ACTIONS.get(service, {}).get(action) or COMMON.get(action) or "其他操作"
 
 
-def result_zh(result: str) -> str:
-    """A result's name."""
-    return RESULTS.get(result, "未成功")
+def result_zh(result: str, kind: str) -> str:
+    """A result's name; where it has none, that of its kind ("good", "refused", "failed")."""
+    return RESULTS.get(result) or KINDS[kind]

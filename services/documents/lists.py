@@ -6,7 +6,7 @@ from datetime import UTC
 
 from tongban.documents.v1 import documents_pb2 as pb
 
-from chassis.errors import invalid
+from chassis import bounds
 from chassis.registry import micros, moment
 from chassis.search import Query
 from services.documents.repository import Desk
@@ -16,8 +16,6 @@ from services.documents.wire import stamp
 
 def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
     """A page of a register, under the caller's rights."""
-    if not 0 <= request.page_size <= 100:
-        raise invalid(page_size="每页最多 100 条。")
     principal = caller()
     must: dict[str, list[str | int]] = {"book": [book]}
     for field in ("state", "genre", "unit"):
@@ -27,7 +25,7 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
         must["owner"] = [principal.person]
     page = own.registry.search(
         Query(
-            words=request.words, must=must, size=request.page_size or 20, after=request.page_token, facets=["state"],
+            words=request.words, must=must, size=bounds.page_size(request.page_size, 20, 100), after=request.page_token, facets=["state"],
             since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
             until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
         ),

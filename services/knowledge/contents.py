@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from chassis import filenames
-from chassis.errors import InvalidInput, NotFound, not_found
+from chassis.errors import InvalidInput, NotFound
 from chassis.files import Files
 from services.knowledge import extraction, metadata
 from services.knowledge.extract import Extracted, unreadable
@@ -81,17 +81,6 @@ def put_together(files: Files, found: Extracted, sent: Sequence[File], original:
 def text_of(files: Files, content: Content) -> str:
     """The whole text of a content."""
     return files.content(content.text_file).decode() if content.text_file else content.text
-
-
-def file_of(content: Content, digest: str) -> File:
-    """The file with this digest, if it belongs to this content.
-
-    Raises NotFound.
-    """
-    for one in content.files:
-        if one.digest == digest:
-            return one
-    raise not_found("文件")
 
 
 def _first_text(files: Files, sent: Sequence[File]) -> Extracted:

@@ -28,12 +28,12 @@ PAGES = 3_000
 HTML_TAGS, HTML_ATTRIBUTES = 50_000, 100_000
 # What one stream may unpack to, and how much work it may make (names of pypdf's own settings).
 PDF_LIMITS: dict[str, Any] = {
-    "zlib_maximum_output_length": 16 << 20,
-    "lzw_maximum_output_length": 16 << 20,
-    "run_length_maximum_output_length": 16 << 20,
-    "array_based_stream_maximum_output_length": 16 << 20,
+    "zlib_maximum_output_length": 12 << 20,
+    "lzw_maximum_output_length": 12 << 20,
+    "run_length_maximum_output_length": 12 << 20,
+    "array_based_stream_maximum_output_length": 12 << 20,
     "stream_decoding_work_maximum_length": 48 << 20,
-    "stream_parsing_work_maximum_count": 400_000,
+    "stream_parsing_work_maximum_count": 200_000,
 }
 MEMORY, SECONDS = 1 << 30, 40  # of the process that works on one file
 KINDS = ("md", "txt", "html", "docx", "pdf")

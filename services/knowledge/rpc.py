@@ -12,7 +12,7 @@ from google.api import httpbody_pb2
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 from tongban.knowledge.v1 import knowledge_pb2_grpc
 
-from chassis import context
+from chassis import bounds, context
 from chassis.errors import TooMuch, invalid, not_found
 from chassis.identity_types import Principal
 from chassis.server import callers, request_of
@@ -71,7 +71,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             keeper=request.keeper,
             withdrawn=request.withdrawn,
             order=request.order,
-            size=request.page_size or 20,
+            size=bounds.page_size(request.page_size, 20, 100),
             after=request.page_token,
         )
         return pb.SearchItemsResponse(
@@ -103,7 +103,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         return pb.ListCategoriesResponse(facets=found, kinds=messages.kinds(), total=page.total, homes=homes)
 
     def Suggest(self, request: pb.SuggestRequest, _rpc: grpc.ServicerContext) -> pb.SuggestResponse:
-        size = min(request.page_size or 8, 20)
+        size = bounds.page_size(request.page_size, 8, 20)
         return pb.SuggestResponse(titles=commands.suggest(self._shelf, request.prefix, me(), size))
 
     def ListSimilarItems(

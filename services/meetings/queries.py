@@ -110,7 +110,7 @@ def list_meetings(
     must = {"organiser": [principal.person]} if organised else {"audience": sorted(principal.tokens)}
     query = Query(
         words, must=must, since=micros(since), until=micros(until), ranges={"end": (None, now) if past else (now, None)},
-        order="date" if past else "date_up", after=after, size=size or 20,
+        order="date" if past else "date_up", after=after, size=size,
     )  # fmt: skip
     page = registry.search(query, principal)
     return Listing([(hit.id, dict(hit.stored["row"])) for hit in page.hits], page.total, page.next)

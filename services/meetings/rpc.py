@@ -8,7 +8,7 @@ import grpc
 from tongban.meetings.v1 import meetings_pb2 as pb
 from tongban.meetings.v1 import meetings_pb2_grpc
 
-from chassis import context
+from chassis import bounds, context
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn, invalid
 from chassis.identity_types import Principal
@@ -85,7 +85,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
     ) -> pb.ListMeetingsResponse:
         listing = queries.list_meetings(
             self._registry, _caller(), past=request.past, words=request.words, since=told(request.since),
-            until=told(request.until), organised=request.organised, size=request.page_size, after=request.page_token,
+            until=told(request.until), organised=request.organised, size=bounds.page_size(request.page_size, 20, 200), after=request.page_token,
         )  # fmt: skip
         rows = [_row(key, row) for key, row in listing.rows]
         return pb.ListMeetingsResponse(meetings=rows, next_page_token=listing.next, total=listing.total)

@@ -45,7 +45,7 @@ class Wanted:
     kind: str = ""
     state: str = "open"
     overdue: bool = False
-    size: int = 0
+    size: int = 20
     after: str = ""
 
 
@@ -176,7 +176,7 @@ def _query(wanted: Wanted, must: dict[str, list[str]], by: str = "") -> Query:
         ranges=ranges,
         by=by,
         after=wanted.after,
-        size=wanted.size or 20,
+        size=wanted.size,
         facets=("kind",),
     )
 

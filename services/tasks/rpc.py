@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.tasks.v1 import tasks_pb2 as pb
 from tongban.tasks.v1 import tasks_pb2_grpc
 
-from chassis import context
+from chassis import bounds, context
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
@@ -41,6 +41,7 @@ WHO: Who = {
 # Refused while nobody could keep their record: nothing here gives or takes a right.
 SECURITY: frozenset[str] = frozenset()
 PAGE, LARGEST = 100, 500
+ROWS, MOST_ROWS = 20, 200  # of what the index lists
 
 
 class TaskService(tasks_pb2_grpc.TaskServiceServicer):
@@ -54,7 +55,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         self._directory = directory
 
     def ListTodo(self, request: pb.ListTodoRequest, _: grpc.ServicerContext) -> pb.ListTodoResponse:
-        size = min(max(request.page_size, 0) or PAGE, LARGEST)
+        size = bounds.page_size(request.page_size, PAGE, LARGEST)
         items, following, count = queries.list_todo(
             self._lists, _caller(), request.kind, size, request.page_token
         )
@@ -69,7 +70,10 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
 
     def ListDone(self, request: pb.ListDoneRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:
         wanted = queries.Wanted(
-            words=request.words, kind=request.kind, size=request.page_size, after=request.page_token
+            words=request.words,
+            kind=request.kind,
+            size=bounds.page_size(request.page_size, ROWS, MOST_ROWS),
+            after=request.page_token,
         )
         since, until = moment(request.since), moment(request.until)
         return _listing(queries.list_done(self._registry, _caller(), wanted, since, until))
@@ -181,7 +185,7 @@ def _caller() -> Principal:
 def _wanted(request: Any) -> queries.Wanted:
     return queries.Wanted(
         words=request.words, kind=request.kind, state=request.state or "open", overdue=request.overdue,
-        size=request.page_size, after=request.page_token,
+        size=bounds.page_size(request.page_size, ROWS, MOST_ROWS), after=request.page_token,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -175,8 +174,3 @@ class Beside:
 def _host(address: str) -> str:
     """host:port of an address, whatever else stands in it."""
     return urlsplit(address).netloc.rpartition("@")[2] if "://" in address else address
-
-
-def names(links: Iterable[Link]) -> list[str]:
-    """The links' names."""
-    return [link.name for link in links]

@@ -102,7 +102,8 @@ def pdf_with(
         + stream
         + b"\nendstream",
     ]
-    objects += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 3 0 R>>"] * pages
+    font = b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
+    objects += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]" + font + b"/Contents 3 0 R>>"] * pages
     out, places = bytearray(b"%PDF-1.7\n"), []
     for number, one in enumerate(objects, 1):
         places.append(len(out))
@@ -110,7 +111,7 @@ def pdf_with(
     start = len(out)
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     out += b"".join(f"{place:010} 00000 n \n".encode() for place in places)
-    return bytes(out) + f"trailer<</Size {len(objects) + 1}/Root 1 0 R>>startxref\n{start}\n%%EOF".encode()
+    return bytes(out) + f"trailer<</Size {len(objects) + 1}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF".encode()
 
 
 def deflated(content: bytes) -> bytes:

@@ -59,7 +59,6 @@ def parsers() -> dict[str, Callable[[bytes], Any]]:
         "body.md": lambda data: bodies.text_of_file("a.md", data),
         "body.txt": lambda data: bodies.text_of_file("a.txt", data),
         "scan.image": lambda data: scan.find_in_image(data, seconds=1),
-        "scan.pdf": lambda data: scan.find_in_pdf(data, seconds=1),
         "seal": picture.wrapped,
         "code": code.decode_payload,
         "json": strict_json.loads,

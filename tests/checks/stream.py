@@ -16,7 +16,8 @@ from nats.errors import TimeoutError as NothingThere
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from chassis.bus import STREAM, BusThread
-from chassis.repository import envelope
+from chassis.files import FILES, PIECES
+from chassis.repository import PENDING, envelope
 from chassis.settings import Settings
 
 
@@ -114,7 +115,7 @@ class State:
 
     # How often a record was written, and which requests it remembers, is not what it says. Files are found by their content.
     NOT_SAID = ("revision", "applied", "outbox")
-    PASSING = ("pending", "fs.chunks", "fs.files", "files.chunks", "files.files", "chunks")
+    PASSING = (PENDING, FILES, PIECES)
 
     def __init__(self, uri: str, services: list[str]) -> None:
         self._client: pymongo.MongoClient = pymongo.MongoClient(uri, tz_aware=True)

@@ -22,6 +22,10 @@ from tests.rules import tree
 KEY = "k" * 43
 POSTS = ("member", "registrar", "head", "leader")
 ROLES = ("system_administrator", "security_administrator", "auditor")
+CODES = {
+    "OK": "", "NOT_SIGNED_IN": "UNAUTHENTICATED", "NOT_YOUR_ROLE": "PERMISSION_DENIED", "FORBIDDEN": "PERMISSION_DENIED",
+    "NOT_FOUND": "NOT_FOUND", "AUDIT_UNAVAILABLE": "UNAVAILABLE",
+}  # fmt: skip
 
 
 class Away:
@@ -139,6 +143,7 @@ def allowed_and_not(allowed):
 def complete(record, unit, method, who, result):
     """Who, what, when, from where, with what result."""
     assert (record.service, record.action, record.result) == (unit, method.name, result)
+    assert record.code == CODES[result]
     assert (record.person, record.unit) == who
     assert record.at.seconds > 1_700_000_000
     assert record.address == "127.0.0.1"

@@ -91,6 +91,7 @@ def places(drafter, draft):
 def test_every_file_leaves_as_a_download_that_nobody_runs(drafter, places):
     """# check 28"""
     files = [one for one in places if "/files/" in one]
+    assert {"documents", "knowledge", "api"} == {one.split("/")[1] for one in files}
     for place in files:
         answer = drafter.get(place)
         assert answer.status_code == 200, place

@@ -25,6 +25,7 @@ def test_every_process_of_every_unit_has_figures(scraped):
         if unit.exists(ROOT)
         for process in processes(unit)
     }
+    assert len(wanted) > 15
     assert wanted <= set(found)
     for name in wanted:
         assert found[name]["tongban_ready"][0].value == 1, name
@@ -49,6 +50,9 @@ def test_labels_take_few_values(scraped):
                     key: value for key, value in sample.labels.items() if key != "le" and ID.search(value)
                 }
                 assert not wrong, (name, metric, wrong)
+    # A dozen kinds of figures at each of the processes, at the least.
+    assert series > 100
+    assert widest > 1
     print(f"{series} series of the platform's own, at most {widest} of one metric")
 
 
@@ -62,6 +66,7 @@ def test_strangers_cannot_make_labels(running, stranger):
     labels = {
         value for samples in found["gateway-web"]["tongban_rest_total"] for value in samples.labels.values()
     }
+    assert labels, "the gateway counts its requests"
     assert not [one for one in labels if "invent" in one.lower()]
 
 

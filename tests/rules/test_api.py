@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,17 @@ def test_buf_has_nothing_to_say():
     command = [buf, "lint", image, "--config", tree.ROOT / "proto" / "buf.yaml", "--path", "tongban"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tree.ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_length_of_a_page_goes_through_its_bounds():
+    """What a caller asks for is read as an argument of chassis.bounds.page_size, and nowhere else."""
+    read, bounded = [], []
+    for module in tree.modules():
+        for node in ast.walk(ast.parse(module.path.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "request.page_size":
+                read.append((module.name, node.lineno))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "bounds.page_size":
+                assert ast.unparse(node.args[0]) == "request.page_size"
+                bounded.append((module.name, node.args[0].lineno))
+    assert bounded
+    assert sorted(read) == sorted(bounded)

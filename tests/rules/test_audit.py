@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 
 import pytest
 
 from chassis.audit import READING
-from services.audit.words import ACTIONS, FINDINGS, OWN, STRANGERS
+from chassis.errors import Forbidden, NotSignedIn
+from services.audit.registry import kind_of
+from services.audit.words import ACTIONS, FINDINGS, OWN, RESULTS, STRANGERS
 from tests.rules import tree
 from tests.rules.test_api import NO_EFFECT
 
@@ -70,3 +73,24 @@ def test_what_changes_something_is_known_by_its_name(unit, method):
         assert "request_id" not in method.input_type.fields_by_name
     elif not method.client_streaming:
         assert "request_id" in method.input_type.fields_by_name or method.full_name in NO_EFFECT
+
+
+def refusals():
+    """The reasons of every refusal that the product raises, with the code that stands beside them on record."""
+    kinds = {kind.__name__: kind.code.name for kind in (Forbidden, NotSignedIn)}
+    return {
+        (node.args[0].value, kinds[node.func.id])
+        for module in tree.modules()
+        for node in ast.walk(ast.parse(module.path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+        if node.args and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_every_refusal_is_shown_to_the_auditor_as_one():
+    """# check 74"""
+    found = refusals()
+    assert {("NOT_SIGNED_IN", "UNAUTHENTICATED"), ("PEER_NOT_ADMITTED", "PERMISSION_DENIED")} <= found
+    assert {kind_of({"result": reason, "code": code}) for reason, code in found} == {"refused"}
+    assert not {reason for reason, _ in found} - set(RESULTS), "say in services/audit/words.py what it means"
+    print(f"check 74: {len(found)} kinds of refusal, each with Chinese words")

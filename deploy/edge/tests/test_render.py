@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -28,8 +29,8 @@ ENV = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_in_shared_memory(monkeypatch):
-    monkeypatch.setattr(edge, "_memory_folder", lambda out_dir: out_dir / "sessions")
+def _nothing_in_shared_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(edge, "MEMORY", tmp_path / "none")
 
 
 @pytest.fixture
@@ -173,3 +174,71 @@ def test_bad_settings_are_named(units, tmp_path, name, value):
 def test_folder_with_odd_name_is_refused(units, tmp_path):
     with pytest.raises(edge.BadSetting):
         edge.render(ENV, units, tmp_path / "a b")
+
+
+@pytest.fixture
+def memory(monkeypatch, tmp_path):
+    """A place in memory where everybody may write."""
+    folder = tmp_path / "memory"
+    folder.mkdir(mode=0o777)
+    monkeypatch.setattr(edge, "MEMORY", folder)
+    return folder
+
+
+def test_the_answers_about_sessions_lie_in_memory_for_nobody_else_and_go_with_the_edge(
+    memory, units, tmp_path
+):
+    config = edge.render(ENV, units, tmp_path / "edge").read_text()
+    (folder,) = memory.iterdir()
+    assert f"proxy_cache_path {folder} " in config
+    assert folder.stat().st_mode & 0o777 == 0o700
+    # The next start of the same edge takes it again.
+    (folder / "answer").write_text("x")
+    assert f"proxy_cache_path {folder} " in edge.render(ENV, units, tmp_path / "edge").read_text()
+    edge.forget(tmp_path / "edge")
+    edge.forget(tmp_path / "edge")
+    assert list(memory.iterdir()) == []
+
+
+def linked(folder, elsewhere):
+    elsewhere.mkdir(mode=0o700)
+    folder.symlink_to(elsewhere)
+
+
+def opened(folder, _elsewhere):
+    folder.mkdir()
+    folder.chmod(0o750)
+
+
+def filed(folder, _elsewhere):
+    folder.write_text("")
+
+
+@pytest.mark.parametrize("taken", [linked, opened, filed])
+def test_a_folder_that_somebody_else_made_is_not_used(memory, units, tmp_path, taken):
+    edge.render(ENV, units, tmp_path / "edge")
+    (folder,) = memory.iterdir()
+    folder.rmdir()
+    taken(folder, tmp_path / "elsewhere")
+    config = edge.render(ENV, units, tmp_path / "edge").read_text()
+    assert f"proxy_cache_path {tmp_path / 'edge' / 'sessions'} " in config
+    edge.forget(tmp_path / "edge")
+    assert folder.exists()
+
+
+def test_a_folder_of_another_user_is_not_used(memory, units, tmp_path, monkeypatch):
+    other = os.getuid() + 1
+    monkeypatch.setattr(edge.os, "getuid", lambda: other)
+    config = edge.render(ENV, units, tmp_path / "edge").read_text()
+    assert [one.is_dir() for one in memory.iterdir()] == [True]
+    assert f"proxy_cache_path {tmp_path / 'edge' / 'sessions'} " in config
+
+
+def test_who_somebody_is_stands_in_the_token_alone(config, tmp_path):
+    """The person's id is for the edge's own log line; no header hands it on, nobody's own one passes."""
+    said = re.findall(
+        r"proxy_set_header X-Tongban-Person ([^;]+);",
+        config + "".join(path.read_text() for path in (tmp_path / "edge").glob("*.conf")),
+    )
+    assert set(said) == {'""'}
+    assert '"person":"$person"' in config

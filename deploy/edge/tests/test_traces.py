@@ -39,7 +39,7 @@ class Told(BaseHTTPRequestHandler):
 @pytest.fixture
 def behind(tmp_path, monkeypatch):
     """behind(trusted, headers) → what the server behind an edge with these trusted upstreams is told, and the edge's log line."""
-    monkeypatch.setattr(edge, "_memory_folder", lambda out_dir: out_dir / "sessions")
+    monkeypatch.setattr(edge, "MEMORY", tmp_path / "none")
     tls.ensure(tmp_path / "tls")
     units = tomllib.loads((edge.ROOT / "deploy" / "units.toml").read_text())
     server = ThreadingHTTPServer(("127.0.0.1", 0), Told)

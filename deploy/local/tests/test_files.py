@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from chassis.durable import ensure_secret
 from deploy.local import command, secretfiles, steps, tls
 from deploy.local.cache import Tools, complete, filling
 from deploy.local.say import Refusal
@@ -72,9 +73,11 @@ def test_a_failing_tool_is_one_sentence(tmp_path, said, sentence):
 
 def test_a_secret_is_made_once_and_only_the_owner_reads_it(tmp_path):
     folder = tmp_path / "secrets"
-    first = secretfiles.ensure(folder, "key")
+    folder.mkdir(mode=0o755)
+    secretfiles.private(folder)
+    first = ensure_secret(folder, "key")
     assert len(first) == 43
-    assert secretfiles.ensure(folder, "key") == first
+    assert ensure_secret(folder, "key") == first
     assert stat.S_IMODE((folder / "key").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

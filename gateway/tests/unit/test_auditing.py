@@ -78,6 +78,7 @@ def test_a_login_and_a_logout(world):
 def test_a_login_that_is_refused(world, query):
     assert login(world, query).status_code == 400
     assert world.records() == [("LoginRefused", "LOGIN_REFUSED")]
+    assert world.last[0].code == "UNAUTHENTICATED"
 
 
 def test_ends_that_nobody_asked_for(world, monkeypatch):
@@ -129,6 +130,7 @@ def test_what_anybody_can_cause_is_counted(world, monkeypatch):
     while len(world.records()) < 2 and time.monotonic() < end:
         time.sleep(0.05)
     assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")] * 2
+    assert {one.code for one in world.last} == {"UNAUTHENTICATED"}
     assert dict(world.last[1].details) == {"count": "19"}
     print("check 74: 20 calls without a login: 2 records, of 1 and of 19")
 
@@ -192,6 +194,7 @@ def test_too_many_requests_are_on_record(tmp_path, monkeypatch):
     answers = [world.call("GET", "/api/v1/sample/things").status_code for _ in range(8)]
     assert 429 in answers
     assert world.records() == [("ApiRefused", "TOO_OFTEN")]
+    assert world.last[0].code == "RESOURCE_EXHAUSTED"
     world.parts.audit.close()
 
 

@@ -20,7 +20,9 @@ def test_every_route_is_described_once(spec):
 
 
 def test_references_lead_somewhere(spec):
-    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(spec)):
+    references = re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(spec))
+    assert references
+    for reference in references:
         here = spec
         for part in reference.split("/"):
             here = here[part]
@@ -28,6 +30,7 @@ def test_references_lead_somewhere(spec):
 
 
 def test_path_variables_are_parameters(spec):
+    assert [path for path in spec["paths"] if "{" in path]
     for path, verbs in spec["paths"].items():
         for operation in verbs.values():
             named = {one["name"] for one in operation["parameters"] if one["in"] == "path"}

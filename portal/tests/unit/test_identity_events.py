@@ -86,6 +86,7 @@ def test_each_event_is_recorded_once_also_by_the_next_process(world):
         "zhangsan",
     )
     assert (facts["address"], facts["service"], facts["at_ms"]) == ("10.1.1.1", "keycloak", 1_795_000_000_000)
+    assert facts["code"] == "UNAUTHENTICATED"
     assert "secret-code" not in str(audit.records)
     print("check 74: 451 events of the identity provider: each under one id")
 
@@ -181,7 +182,7 @@ def test_what_the_proxy_of_legacy_systems_refuses_is_told():
     told = []
     call = refusing(lambda *facts: told.append(facts))
     assert [call("wrong"), call("good")] == ["401", "403"]
-    assert told == [
+    assert [(who, error.reason, *rest) for who, error, *rest in told] == [
         (None, "NOT_SIGNED_IN", "GET /_apps/oa/x", "10.1.1.1"),
         (Principal("p1", "张三"), "APP_NOT_ALLOWED", "GET /_apps/oa/x", "10.1.1.1"),
     ]

@@ -57,6 +57,15 @@ def test_a_refusal_says_why_and_a_removed_app_opens_for_nobody():
         app(connector=Connector("form", "http://x.example/", form=FormLogin(login_path="//evil.example/"))),
         app(connector=Connector("form", "http://x.example/", form=FormLogin(digest="rot13"))),
         app(connector=Connector("form", "http://x.example/", form=FormLogin(success="cookie"))),
+        app(category="类" * 21), app(icon="i" * 33), app(probe="/" + "p" * 500),
+        app(connector=Connector("bookmark", "http://x.example/" + "p" * 2000)),
+        app(connector=Connector("form", "http://x.example/", form=FormLogin(login_path="/" + "p" * 500))),
+        app(connector=Connector("form", "http://x.example/", form=FormLogin(success="text", success_value="x" * 201))),
+        app(connector=Connector("form", "http://x.example/", form=FormLogin(fields={"x": "y" * 201}))),
+        app(connector=Connector("form", "http://x.example/", form=FormLogin(fields={"x" * 101: "y"}))),
+        app(connector=Connector("form", "http://x.example/", form=FormLogin(fields={f"f{one}": "" for one in range(31)}))),
+        # What another kind has no use for is kept all the same.
+        app(connector=Connector("bookmark", "http://x.example/", form=FormLogin(username_field="x" * 101))),
     ],
 )  # fmt: skip
 def test_unacceptable_records_name_their_field(bad):
@@ -82,6 +91,9 @@ def test_units_are_ordered_parents_first():
         [unit("a"), unit("a")], [unit("a", kind="club")], [unit("d", kind="division"), unit("o", "d")],
         [Unit(unit="a", kind="division")],
         [unit(f"u{number}") for number in range(101)],
+        [Unit(unit="a", name="甲", kind="organisation", short_name="甲" * 51)],
+        [Unit(unit="a", name="甲", kind="organisation", category="x" * 33)],
+        [Unit(unit="a", name="甲", kind="organisation", organ_code="云" * 21)],
     ],
 )  # fmt: skip
 def test_units_that_are_refused(units):
@@ -97,7 +109,7 @@ def test_people_three_roles_apart():  # check 21
         {"roles": ["auditor", "system_administrator"]}, {"roles": ["auditor"], "posts": ["fgw:member"]},
         {"roles": ["root"]},
         {"posts": ["fgw:king"]}, {"posts": ["czj:member"]}, {"posts": ["fgw"]}, {"clearance": 4},
-        {"clearance": -1},
+        {"clearance": -1}, {"title": "长" * 65}, {"initial_password": "x" * 129}, {"person": "x" * 37}, {"posts": ["fgw:head"] * 51},
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             check_people([Person(**good, **bad)], {"fgw"})

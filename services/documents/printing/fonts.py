@@ -7,7 +7,6 @@ those of personal names. System fonts are never used: the same sheet must give t
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,16 +43,6 @@ class FontSet:
         """The characters of `texts` that no font has, each once, in order of appearance."""
         seen = dict.fromkeys(character for text in texts for character in text)
         return "".join(c for c in seen if ord(c) not in self.characters)
-
-
-def default_folder() -> Path:
-    """The folder named by TONGBAN_FONTS. Raises FontsError when the variable is not set."""
-    folder = os.environ.get("TONGBAN_FONTS", "")
-    if not folder:
-        raise FontsError(
-            "FONTS_UNSET", "没有配置公文字体目录（TONGBAN_FONTS）。", "TONGBAN_FONTS is not set."
-        )
-    return Path(folder)
 
 
 def open_fonts(folder: Path) -> FontSet:

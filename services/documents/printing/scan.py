@@ -7,12 +7,10 @@ before decoding, the number of attempts, and the time.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pypdfium2
 import zxingcpp
 from PIL import Image, ImageOps
 
@@ -40,10 +38,6 @@ NEAR = (0.0, -0.7, 0.7, -1.5, 1.5, -3.0, 3.0)
 SCALES = (1.0, 1.5, 2.0, 3.0)
 PDF417 = zxingcpp.barcode_formats_from_str("PDF417")
 BINARIZERS = (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram)
-PDF_DPI = 200
-MAX_PDF_PIXELS = 25_000_000
-# PDFium must not be entered by two threads at once.
-_PDFIUM = threading.Lock()
 
 
 def find_in_image(image: bytes, seconds: float = SECONDS) -> Code | None:
@@ -56,40 +50,6 @@ def find_in_image(image: bytes, seconds: float = SECONDS) -> Code | None:
         raise PictureError("PICTURE_TOO_LARGE", "图片文件过大。", "The image file is too large.")
     picture = opened(image, MAX_PIXELS, FORMATS)
     return _find(_grey(ImageOps.exif_transpose(picture)), time.monotonic() + seconds)
-
-
-def find_in_pdf(pdf: bytes, seconds: float = SECONDS) -> Code | None:
-    """The code on the last or first page of a PDF, or None: on others no rule puts it.
-
-    Raises PictureError for what is no readable PDF.
-    """
-    if len(pdf) > MAX_IMAGE_BYTES:
-        raise PictureError("PICTURE_TOO_LARGE", "文件过大。", "The file is too large.")
-    pages = _last_and_first(pdf)
-    for page in pages:
-        if code := _find(page, time.monotonic() + seconds / len(pages)):
-            return code
-    return None
-
-
-def _last_and_first(pdf: bytes) -> list[Image.Image]:
-    with _PDFIUM:
-        try:
-            with pypdfium2.PdfDocument(pdf) as document:
-                numbers = dict.fromkeys((len(document) - 1, 0)) if len(document) else {}
-                return [_rendered(document[number]) for number in numbers]
-        except pypdfium2.PdfiumError as error:
-            raise PictureError(
-                "PICTURE_UNREADABLE", "PDF文件无法识别。", "The PDF cannot be read."
-            ) from error
-
-
-def _rendered(page: pypdfium2.PdfPage) -> Image.Image:
-    width, height = page.get_size()
-    # A page may claim any size: the scale follows from the pixels that we are ready to paint.
-    scale = min(PDF_DPI / 72, (MAX_PDF_PIXELS / max(width * height, 1.0)) ** 0.5)
-    painted: Image.Image = page.render(scale=scale, grayscale=True, may_draw_forms=False).to_pil()
-    return painted.convert("L")
 
 
 def _grey(picture: Image.Image) -> Image.Image:

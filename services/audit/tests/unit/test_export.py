@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 
-from services.audit.csv_export import HEAD, pieces, safe
+from services.audit.csv_export import HEAD, pieces
 from services.audit.room import Found
 from tests.inprocess import directory_of
 
 FORMULAS = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "=cmd|' /C calc'!A0", "＝1", "＋1", "－1", "＠x",
-    '=HYPERLINK("http://x","y")', "-2+3+cmd|' /C calc'!A0", "x\n=1",
+    '=HYPERLINK("http://x","y")', "-2+3+cmd|' /C calc'!A0", "x\n=1", "|cmd", "%0A=1",
+    "'=1", '"=1', "\u3000=1", "\xa0=1",
 )  # fmt: skip
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", "|", "%")
 
 
 def record(**more):
@@ -24,6 +25,11 @@ def record(**more):
         "result": "OK",
         **more,
     }
+
+
+def _begins(cell):
+    """With what a program begins to read: not with an apostrophe of ours, but behind blanks and quotes of others."""
+    return "" if cell.startswith("'") else cell.lstrip(' \u3000\xa0"')
 
 
 def test_no_cell_is_a_formula():
@@ -37,13 +43,8 @@ def test_no_cell_is_a_formula():
     assert len(rows) == len(FORMULAS) + 1
     for row in rows[1:]:
         assert len(row) == len(HEAD)
-        assert not [cell for cell in row if cell.lstrip(" ").startswith(DANGEROUS) or "\n" in cell]
+        assert not [cell for cell in row if _begins(cell).startswith(DANGEROUS) or "\n" in cell]
     print(f"check 31: {len(FORMULAS)} formulas in {len(names) + 1} columns: none left")
-
-
-def test_what_is_harmless_stays_as_it_is():
-    for text in ("", "张三", "10.0.0.1", "a=b", "云政办发〔2026〕12号"):
-        assert safe(text) == text
 
 
 def test_times_are_those_of_china_and_words_are_chinese():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import struct
 import zlib
 from dataclasses import dataclass
 
+import pypdfium2
 from pypdfium2 import raw
 
-from services.documents.printing import code
+from services.documents.printing import code, scan
 from services.documents.printing.sheet import Heading, Paragraph, Sheet, Signature
 
 MM = 72 / 25.4
@@ -132,6 +134,15 @@ class Measured:
                 edge = 2 * half
                 found.append(Box("", left / MM + edge, middle - half, right / MM - edge, middle + half))
         return sorted(found, key=lambda box: box.top)
+
+
+def code_in(pdf, seconds=scan.SECONDS):
+    """The code on a PDF's last page, as a scanner of 200 dpi sees it; None when there is none."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        picture = document[len(document) - 1].render(scale=200 / 72, grayscale=True).to_pil()
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return scan.find_in_image(out.getvalue(), seconds)
 
 
 def pixel_flood(side):

@@ -14,7 +14,7 @@ from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.client import typed
 from chassis.errors import Conflict, Forbidden, InvalidInput, NotFound, WrongState
-from services.documents.printing import scan
+from services.documents.printing.tests.measuring import code_in
 from services.documents.tests.integration.conftest import PEOPLE
 from tests.inprocess import InProcess, eventually, token
 
@@ -121,7 +121,7 @@ def test_the_whole_line(documents: InProcess) -> None:
     assert made.document_number.startswith("云政办发〔")
     pdf = read_file(documents, made.document, made.printed.digest, "clerk")
     assert pdf.startswith(b"%PDF")
-    assert scan.find_in_pdf(pdf).document_number == made.document_number
+    assert code_in(pdf).document_number == made.document_number
 
     sent = documents.call(
         "DispatchDocument", pb.DispatchDocumentRequest(document=made.document, request_id=rid()), AS["clerk"]

