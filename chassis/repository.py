@@ -74,6 +74,10 @@ def envelope(service: str, message: Message) -> Record:
     }
 
 
+def anyone(_aggregate: object) -> None:
+    """The access to a step that no record refuses: the platform's own (an event, a timer), or one about which WHO alone decides."""
+
+
 class Repository(Generic[T]):
     """The aggregates of one kind.
 
@@ -173,16 +177,11 @@ class Repository(Generic[T]):
             aggregate.revision = 1
             aggregate.news.clear()
 
-    def change(
-        self,
-        key: str,
-        request: Request,
-        step: Callable[[T], Any],
-        access: Callable[[T], Any] = lambda _: None,
-    ) -> T:
+    def change(self, key: str, request: Request, step: Callable[[T], Any], access: Callable[[T], Any]) -> T:
         """Apply `step` to the aggregate and save it; `step` may run several times, each on fresh data.
 
-        `access` refuses, by raising, who may not know of the aggregate: before anything of it shows, its revision included.
+        `access` refuses, by raising, who has no right to the step: before anything of the aggregate shows, be it its revision or the
+        answer to a repeated request. `anyone` is the access that refuses nobody.
         Raises NotFound; Conflict when the request's etag is not the present revision, or others were always faster; and
         whatever `step` raises, in which case nothing is changed.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chassis import clock
@@ -25,7 +26,7 @@ def open_delivery(desk: Desk, principal: Principal, key: str) -> Delivery:
     if any(reading.person == principal.person for reading in delivery.readings):
         return delivery
     note = Request(f"read:{principal.person}")
-    return desk.deliveries.change(key, note, lambda fresh: fresh.opened_by(principal, clock.now()))
+    return _changed(desk, principal, note, key, lambda fresh: fresh.opened_by(principal, clock.now()))
 
 
 def sign_for(desk: Desk, principal: Principal, request: Request, key: str) -> Delivery:
@@ -61,13 +62,13 @@ def pass_on(
     handlers: list[str], readers: list[str], proposal: str, due_at: datetime | None,
 ) -> Delivery:  # fmt: skip
     """拟办分送; handlers and readers are ids of divisions and people of the unit."""
-    unit = access_delivery(desk, principal, key).unit
-    tokens = [holder_in(desk, unit, given, "handlers") for given in handlers]
-    people = [holder_in(desk, unit, given, "readers") for given in readers]
-    return _step(
-        desk, principal, request, key,
-        lambda delivery: delivery.pass_on(principal, tokens, people, proposal, due_at, clock.now()),
-    )  # fmt: skip
+
+    def step(delivery: Delivery) -> None:
+        tokens = [holder_in(desk, delivery.unit, given, "handlers") for given in handlers]
+        people = [holder_in(desk, delivery.unit, given, "readers") for given in readers]
+        delivery.pass_on(principal, tokens, people, proposal, due_at, clock.now())
+
+    return _step(desk, principal, request, key, step)
 
 
 def handle(desk: Desk, principal: Principal, request: Request, key: str, item: str, opinion: str) -> Delivery:
@@ -81,14 +82,12 @@ def forward(
     desk: Desk, principal: Principal, request: Request, key: str, item: str, to: str, opinion: str
 ) -> Delivery:
     """转办."""
-    holder = holder_in(desk, access_delivery(desk, principal, key).unit, to, "to")
-    return _step(
-        desk,
-        principal,
-        request,
-        key,
-        lambda delivery: delivery.forward(principal, holder, opinion, item, clock.now()),
-    )
+
+    def step(delivery: Delivery) -> None:
+        holder = holder_in(desk, delivery.unit, to, "to")
+        delivery.forward(principal, holder, opinion, item, clock.now())
+
+    return _step(desk, principal, request, key, step)
 
 
 def send_back(
@@ -173,9 +172,15 @@ def accept_return(desk: Desk, principal: Principal, request: Request, key: str, 
 def _step(
     desk: Desk, principal: Principal, request: Request, key: str, step: Callable[[Delivery], Any]
 ) -> Delivery:
-    delivery = desk.deliveries.change(key, request, step, lambda one: access_received(one, principal))
+    delivery = _changed(desk, principal, request, key, step)
     desk.registry.saw(delivery)
     return delivery
+
+
+def _changed(
+    desk: Desk, principal: Principal, request: Request, key: str, step: Callable[[Delivery], Any]
+) -> Delivery:
+    return desk.deliveries.change(key, request, step, partial(access_received, principal=principal))
 
 
 def _issuer_step(
@@ -183,5 +188,4 @@ def _issuer_step(
 ) -> Delivery:
     if not principal.callers & {"registrar"}:
         raise forbidden()
-    access_issued(desk, principal, key)
-    return desk.deliveries.change(key, request, step)
+    return desk.deliveries.change(key, request, step, partial(access_issued, principal=principal))

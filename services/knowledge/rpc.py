@@ -123,7 +123,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             raise invalid(note=f"版本说明不能超过 {NOTE} 个字。")
         if header.item:
             # Asked before any file is stored: who may not replace the content may not fill the store either.
-            commands.access_kept(self._shelf, header.item, principal)
+            commands.access_kept(self._shelf.items.get(header.item), principal)
             sent = self._stored(incoming)
             item = commands.replace_content(
                 self._shelf, header.item, sent, header.text, header.note, request, principal

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from chassis.aggregate import Request
 from chassis.bus import push_subject
 from chassis.errors import Conflict, Exists
-from chassis.repository import Repository
+from chassis.repository import Repository, anyone
 from services.tasks.model import Obligation
 from services.tasks.repository import TodoLists
 
@@ -42,7 +42,7 @@ class Ledger:
             known = self._obligations.find(key)
             if known is not None:
                 # `known` is a copy: whether it would change decides if there is anything to save.
-                kept = self._obligations.change(key, request, merge) if merge(known) else known
+                kept = self._obligations.change(key, request, merge, anyone) if merge(known) else known
                 break
             fresh = Obligation(id=key)
             merge(fresh)
