@@ -8,11 +8,12 @@ from typing import Any
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
+from chassis.context import caller
 from chassis.server import request_of
 from services.documents import incoming
 from services.documents.lists import listing
 from services.documents.repository import Desk
-from services.documents.views import caller, delivery_view, progress_view
+from services.documents.views import delivery_view, progress_view
 
 
 class Deliveries(stubs.DeliveryServiceServicer):

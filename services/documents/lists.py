@@ -6,11 +6,11 @@ from datetime import UTC
 
 from tongban.documents.v1 import documents_pb2 as pb
 
+from chassis.context import caller
 from chassis.errors import invalid
 from chassis.registry import micros, moment
 from chassis.search import Query
 from services.documents.repository import Desk
-from services.documents.views import caller
 from services.documents.wire import stamp
 
 

@@ -6,8 +6,6 @@ from datetime import UTC
 
 from tongban.documents.v1 import documents_pb2 as pb
 
-from chassis import context
-from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents import access, commands
 from services.documents.model.course import Matter
@@ -119,11 +117,3 @@ def items_view(matter: Matter) -> list[pb.WorkItem]:
         )
         for item in matter.items
     ]  # fmt: skip
-
-
-def caller() -> Principal:
-    """The verified caller of the current call; the door has seen to it that there is one."""
-    principal = context.current().principal
-    if principal is None:
-        raise forbidden()
-    return principal
