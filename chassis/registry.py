@@ -33,7 +33,7 @@ def micros(moment: datetime | None) -> int | None:
     return int(moment.timestamp() * 1_000_000) if moment else None
 
 
-def moment(value: int | None) -> datetime | None:
+def from_micros(value: int | None) -> datetime | None:
     """The inverse of micros."""
     return datetime.fromtimestamp(value / 1_000_000, UTC) if value is not None else None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from chassis.directory import Directory
+from chassis.times import SHANGHAI
 from services.audit.room import Found
 from services.audit.words import action_zh, result_zh, service_zh
 
@@ -18,7 +19,6 @@ HEAD = (
 LEVELS = ("", "秘密", "机密", "绝密")
 # What a spreadsheet would take for the beginning of a formula, or for a way into the next cell.
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_CHINA = timezone(timedelta(hours=8))
 
 
 def safe(value: str) -> str:
@@ -48,7 +48,7 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
     record = found.record
     service = record.get("service", "")
     unit = directory.unit(record.get("unit", ""))
-    at = datetime.fromisoformat(record["at"]).astimezone(_CHINA)
+    at = datetime.fromisoformat(record["at"]).astimezone(SHANGHAI)
     details = "；".join(f"{name}={value}" for name, value in sorted(record.get("details", {}).items()))
     return (
         str(found.number), f"{at:%Y-%m-%d %H:%M:%S}", service_zh(service), action_zh(service, record["action"]),

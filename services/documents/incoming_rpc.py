@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from tongban.documents.v1 import documents_pb2 as pb
@@ -10,6 +9,7 @@ from tongban.documents.v1 import documents_pb2_grpc as stubs
 
 from chassis.context import caller
 from chassis.server import request_of
+from chassis.times import moment
 from services.documents import incoming
 from services.documents.lists import listing
 from services.documents.repository import Desk
@@ -44,7 +44,7 @@ class Deliveries(stubs.DeliveryServiceServicer):
 
     def PassOn(self, request: pb.PassOnRequest, _: Any) -> pb.Delivery:
         """拟办分送."""
-        due = request.due_at.ToDatetime(UTC) if request.HasField("due_at") else None
+        due = moment(request.due_at)
         return self._view(
             incoming.pass_on(
                 self._desk, caller(), request_of(request), request.delivery, list(request.handlers),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.context import caller
 from chassis.errors import invalid
-from chassis.registry import micros, moment
+from chassis.registry import from_micros, micros
 from chassis.search import Query
+from chassis.times import moment, stamp
 from services.documents.repository import Desk
-from services.documents.wire import stamp
 
 
 def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
@@ -28,8 +26,8 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
     page = own.registry.search(
         Query(
             words=request.words, must=must, size=request.page_size or 20, after=request.page_token, facets=["state"],
-            since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
-            until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
+            since=micros(moment(request.since)),
+            until=micros(moment(request.until)),
         ),
         principal,
     )  # fmt: skip
@@ -38,6 +36,6 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
     )
     for hit in page.hits:
         row = dict(hit.stored["row"])
-        time = stamp(moment(row.pop("time")))
+        time = stamp(from_micros(row.pop("time")))
         answer.rows.add(id=hit.id, link=link + hit.id, time=time, **row)
     return answer

@@ -16,12 +16,12 @@ from chassis.context import caller
 from chassis.errors import TooMuch, invalid
 from chassis.server import callers, request_of
 from chassis.settings import number
+from chassis.times import moment
 from chassis.uploads import LIMIT
 from services.knowledge import commands, contents, intake, messages, metadata, model
 from services.knowledge.commands import Shelf
 from services.knowledge.model import KINDS, NOTE, UPLOADABLE, File, Item
 from services.knowledge.streams import Stream
-from services.knowledge.wire import moment
 
 _PERSON = callers("person")
 WHO = {
@@ -181,7 +181,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             level=given.level,
             categories=given.categories,
             document_number=given.document_number if "document_number" in fields else "",
-            date=moment(given, "date") if "date" in fields else None,
+            date=moment(given.date) if "date" in fields else None,
         )
 
     def _stored(self, incoming: Stream) -> list[File]:

@@ -13,7 +13,8 @@ from chassis.errors import Exists, forbidden, invalid
 from chassis.identity_types import Principal
 from chassis.registry import Registry, micros
 from chassis.search import Query
-from services.meetings.model import SHANGHAI, Booking, Meeting, Room, Span, day_key
+from chassis.times import SHANGHAI
+from services.meetings.model import Booking, Meeting, Room, Span, day_key
 from services.meetings.places import may_book
 from services.meetings.registry import readers
 from services.meetings.repository import Records

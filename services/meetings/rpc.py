@@ -12,12 +12,11 @@ from chassis.context import caller
 from chassis.directory import Directory
 from chassis.errors import invalid
 from chassis.identity_types import Principal
-from chassis.registry import Registry, moment
+from chassis.registry import Registry, from_micros
 from chassis.server import Who, callers, request_of
+from chassis.times import moment, stamp
 from services.meetings import commands, queries
 from services.meetings.booking import BookingDesk
-from services.meetings.events import moment as told
-from services.meetings.events import stamp
 from services.meetings.model import Answer, Invitation, Meeting, Room, Span, span
 from services.meetings.places import Announced
 from services.meetings.repository import Records
@@ -84,8 +83,8 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         self, request: pb.ListMeetingsRequest, _: grpc.ServicerContext
     ) -> pb.ListMeetingsResponse:
         listing = queries.list_meetings(
-            self._registry, caller(), past=request.past, words=request.words, since=told(request.since),
-            until=told(request.until), organised=request.organised, size=request.page_size, after=request.page_token,
+            self._registry, caller(), past=request.past, words=request.words, since=moment(request.since),
+            until=moment(request.until), organised=request.organised, size=request.page_size, after=request.page_token,
         )  # fmt: skip
         rows = [_row(key, row) for key, row in listing.rows]
         return pb.ListMeetingsResponse(meetings=rows, next_page_token=listing.next, total=listing.total)
@@ -144,7 +143,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
 
 
 def _span(request: Any) -> Span:
-    start, end = told(request.starts_at), told(request.ends_at)
+    start, end = moment(request.starts_at), moment(request.ends_at)
     if start is None or end is None:
         raise invalid(starts_at="请填写会议的开始和结束时间。")
     return span(start, end)
@@ -153,7 +152,7 @@ def _span(request: Any) -> Span:
 def _announced(request: Any) -> Announced:
     return Announced(
         title=request.title, agenda=request.agenda, span=_span(request), room=request.room, place=request.place,
-        reply_by=told(request.reply_by), participants=list(request.participants),
+        reply_by=moment(request.reply_by), participants=list(request.participants),
     )  # fmt: skip
 
 
@@ -174,7 +173,7 @@ def _booking(shown: queries.Shown) -> pb.Booking:
 
 def _row(key: str, row: dict[str, Any]) -> pb.MeetingRow:
     return pb.MeetingRow(
-        meeting=key, title=row["title"], starts_at=stamp(moment(row["start"])), ends_at=stamp(moment(row["end"])),
+        meeting=key, title=row["title"], starts_at=stamp(from_micros(row["start"])), ends_at=stamp(from_micros(row["end"])),
         place=row["place"], organiser=row["organiser"], organiser_unit=row["organiser_unit"], state=row["state"],
         invited=row["invited"], answered=row["answered"],
         mine_open=row["state"] == "called" and not caller().tokens.isdisjoint(row["open"]),

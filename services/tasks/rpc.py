@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.tasks.v1 import tasks_pb2 as pb
 from tongban.tasks.v1 import tasks_pb2_grpc
 
@@ -15,8 +13,8 @@ from chassis.directory import Directory
 from chassis.identity_types import Principal
 from chassis.registry import Registry
 from chassis.server import Who, callers, request_of
+from chassis.times import moment, stamp
 from services.tasks import commands, queries, statistics
-from services.tasks.events import moment
 from services.tasks.model import Assignment, Count, Obligation, Summary, Task
 from services.tasks.repository import Records
 
@@ -175,21 +173,13 @@ def _wanted(request: Any) -> queries.Wanted:
     )  # fmt: skip
 
 
-def _stamp(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(at)
-    return stamp
-
-
 def _obligation(row: Summary) -> pb.Obligation:
     return pb.Obligation(
         obligation=row.obligation, kind=row.kind, action=row.action, title=row.title, link=row.link, holder=row.holder,
         sender=row.sender, sender_unit=row.sender_unit, urgency=row.urgency, level=row.level,
-        opened_at=_stamp(row.opened_at), due_at=_stamp(row.due_at), matter=row.matter, on_behalf_of=row.on_behalf_of,
-        urged=row.urged, urged_at=_stamp(row.urged_at), urge_message=row.urge_message, state=row.state,
-        outcome=row.outcome, closed_by=row.closed_by, closed_at=_stamp(row.closed_at),
+        opened_at=stamp(row.opened_at), due_at=stamp(row.due_at), matter=row.matter, on_behalf_of=row.on_behalf_of,
+        urged=row.urged, urged_at=stamp(row.urged_at), urge_message=row.urge_message, state=row.state,
+        outcome=row.outcome, closed_by=row.closed_by, closed_at=stamp(row.closed_at),
     )  # fmt: skip
 
 
@@ -214,8 +204,8 @@ def _detail(obligation: Obligation) -> pb.ObligationDetail:
     may_urge = obligation.state == "open" and queries.may_urge(obligation, caller())
     return pb.ObligationDetail(
         obligation=_obligation(obligation.summary()),
-        holdings=[pb.Holding(holder=one.holder, by=one.by, at=_stamp(one.at)) for one in obligation.holdings],
-        urgings=[pb.Urging(by=one.by, message=one.message, at=_stamp(one.at)) for one in obligation.urgings],
+        holdings=[pb.Holding(holder=one.holder, by=one.by, at=stamp(one.at)) for one in obligation.holdings],
+        urgings=[pb.Urging(by=one.by, message=one.message, at=stamp(one.at)) for one in obligation.urgings],
         may_urge=may_urge,
     )
 
@@ -224,7 +214,7 @@ def _task(task: Task) -> pb.Task:
     principal = caller()
     return pb.Task(
         task=task.id, title=task.title, text=task.text, creator=task.creator, creator_unit=task.creator_unit,
-        urgency=task.urgency, created_at=_stamp(task.created_at), due_at=_stamp(task.due_at), state=task.state,
+        urgency=task.urgency, created_at=stamp(task.created_at), due_at=stamp(task.due_at), state=task.state,
         reason=task.reason, assignments=[_assignment(task, one, principal) for one in task.assignments],
         etag=str(task.revision), may_manage=commands.may_manage(task, principal),
     )  # fmt: skip
@@ -232,8 +222,8 @@ def _task(task: Task) -> pb.Task:
 
 def _assignment(task: Task, part: Assignment, principal: Principal) -> pb.Assignment:
     return pb.Assignment(
-        number=part.number, holder=part.holder, state=part.state, opened_at=_stamp(part.opened_at),
-        closed_at=_stamp(part.closed_at), closed_by=part.closed_by, note=part.note,
-        progress=[pb.Progress(by=one.by, text=one.text, at=_stamp(one.at)) for one in part.progress],
+        number=part.number, holder=part.holder, state=part.state, opened_at=stamp(part.opened_at),
+        closed_at=stamp(part.closed_at), closed_by=part.closed_by, note=part.note,
+        progress=[pb.Progress(by=one.by, text=one.text, at=stamp(one.at)) for one in part.progress],
         obligation=task.obligation(part), mine=part.state == "open" and part.holder in principal.tokens,
     )  # fmt: skip

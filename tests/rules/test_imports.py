@@ -58,6 +58,7 @@ PAGES_KNOW = (
     "chassis.filenames",
     "chassis.identity_types",
     "chassis.clock",
+    "chassis.times",
     "chassis.units",
     "chassis.context",
     "chassis.log",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from tongban.audit.v1 import audit_pb2 as pb
 
 from chassis.errors import invalid
+from chassis.times import SHANGHAI
 from chassis.web import paged
 from services.audit.pages import common
 
@@ -20,7 +21,6 @@ views.before_request(common.only_auditors)
 views.app_context_processor(common.words)
 views.app_template_filter("exact")(common.exact)
 _TEXTS = ("person", "unit", "service", "action", "result", "object")
-_CHINA = timezone(timedelta(hours=8))
 
 
 @views.get("/")
@@ -53,7 +53,7 @@ def csv() -> ResponseReturnValue:
         for part in parts:
             yield part.data
 
-    name = quote(f"审计记录{datetime.now(_CHINA):%Y%m%d-%H%M}.csv")
+    name = quote(f"审计记录{datetime.now(SHANGHAI):%Y%m%d-%H%M}.csv")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
         "X-Content-Type-Options": "nosniff",
@@ -74,6 +74,6 @@ def _filter() -> pb.Filter:
 def _day(name: str, text: str) -> datetime:
     """The beginning of a day in China."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=_CHINA).astimezone(UTC)
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=SHANGHAI).astimezone(UTC)
     except ValueError as problem:
         raise invalid(**{name: "日期不正确。"}) from problem

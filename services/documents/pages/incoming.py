@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
 from services.documents.pages.common import deliveries, documents, pieces, uploads
 
@@ -61,11 +62,8 @@ def pass_on(delivery: str) -> ResponseReturnValue:
     form = request.form
     wish = pb.PassOnRequest(
         delivery=delivery, handlers=[*form.getlist("handlers"), *form.getlist("people")], readers=form.getlist("readers"),
-        proposal=form.get("opinion", ""), request_id=form_request_id(),
+        proposal=form.get("opinion", ""), request_id=form_request_id(), due_at=stamp(form_time("due_at")),
     )  # fmt: skip
-    due = form_time("due_at")
-    if due is not None:
-        wish.due_at.FromDatetime(due)
     try:
         deliveries.PassOn(wish)
     except TongbanError as problem:

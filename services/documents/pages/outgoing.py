@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
 from services.documents.pages.common import documents, pieces, step, uploads
 
@@ -157,10 +158,8 @@ def _elements() -> pb.Elements:
         genre=form.get("genre", "通知"), title=form.get("title", ""), body=form.get("body", "").replace("\r\n", "\n"),
         addressees=form.getlist("addressees"), copies=form.getlist("copies"), urgency=form.get("urgency", ""),
         note=form.get("note", ""), reply_required=form.get("reply_required") == "on",
+        reply_by=stamp(form_time("reply_by")),
     )  # fmt: skip
-    by = form_time("reply_by")
-    if by is not None:
-        elements.reply_by.FromDatetime(by)
     given = uploads("body_file")
     if given:
         # What was read from the file stands in the body from here on, and can be changed there.
