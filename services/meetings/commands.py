@@ -10,7 +10,7 @@ from functools import partial
 from chassis import clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
-from chassis.errors import Conflict, forbidden, invalid, not_found, wrong_state
+from chassis.errors import changed_meanwhile, forbidden, invalid, not_found, wrong_state
 from chassis.identity_types import Principal
 from services.meetings.booking import BookingDesk, booking_of
 from services.meetings.model import Answer, Meeting, RoomTaken
@@ -63,9 +63,7 @@ def change_meeting(
     def save(claim: str, day: str) -> Meeting:
         def step(meeting: Meeting) -> None:
             if meeting.number != number:
-                raise Conflict(
-                    "CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again."
-                )
+                raise changed_meanwhile()
             meeting.change(notice, claim, day, to, principal.person, clock.now())
 
         return records.meetings.change(key, request, step, access)

@@ -14,6 +14,7 @@ import pytest
 from pymongo import errors as driver
 
 from chassis import files as files_module
+from chassis import records
 from chassis import repository as repository_module
 from chassis.aggregate import Request
 from chassis.errors import Conflict, Exists, InvalidInput, NotFound, TooMuch, Unavailable, WrongState
@@ -124,7 +125,7 @@ def test_a_write_that_fails_leaves_no_intent(repository, intents, monkeypatch):
     with pytest.raises(Exists):
         repository.add(Thing(id="t"), Request("other"))
     monkeypatch.setattr(repository.collection, "save", lambda *_: (_ for _ in ()).throw(Conflict("X", "x")))
-    monkeypatch.setattr(repository_module, "ATTEMPTS", 3)
+    monkeypatch.setattr(records, "ATTEMPTS", 3)
     with pytest.raises(Conflict):
         repository.change("t", Request("bad"), Thing.add, anyone)
     assert intents() == before
