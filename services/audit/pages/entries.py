@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from tongban.audit.v1 import audit_pb2 as pb
 
 from chassis.errors import invalid
 from chassis.times import SHANGHAI
 from chassis.web import paged
+from chassis.web.files import send
 from services.audit.pages import common
 
 views = Blueprint("entries", __name__)
@@ -45,20 +45,9 @@ def show(entry: str) -> ResponseReturnValue:
 @views.get("/entries.csv")
 def csv() -> ResponseReturnValue:
     """The entries of the list, ten thousand at most."""
-    parts = common.audit.ReadEntries(pb.ReadEntriesRequest(filter=_filter()), 60)
-    first = next(parts).data  # an error is still an error page here
-
-    def content() -> Iterator[bytes]:
-        yield first
-        for part in parts:
-            yield part.data
-
-    name = quote(f"审计记录{datetime.now(SHANGHAI):%Y%m%d-%H%M}.csv")
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(content(), 200, headers, content_type="text/csv; charset=utf-8")
+    bodies = common.audit.ReadEntries(pb.ReadEntriesRequest(filter=_filter()), 60)
+    name = f"审计记录{datetime.now(SHANGHAI):%Y%m%d-%H%M}.csv"
+    return send(bodies, name=name, kind="text/csv; charset=utf-8")
 
 
 def _filter() -> pb.Filter:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import request
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
+from werkzeug.datastructures import FileStorage
 
 from chassis.client import Client
 from chassis.web import form_request_id
+from chassis.web.files import pieces
 
 documents = Client("documents", stubs.DocumentServiceStub)
 deliveries = Client("documents", stubs.DeliveryServiceStub)
@@ -46,7 +47,6 @@ TONES = {
     "signed_for": "info", "registered": "info", "handling": "info", "answered": "good", "returned": "bad",
     "return_accepted": "neutral",
 }  # fmt: skip
-PIECE = 1 << 20
 
 
 def step() -> pb.StepRequest:
@@ -54,7 +54,7 @@ def step() -> pb.StepRequest:
     return pb.StepRequest(opinion=request.form.get("opinion", ""), request_id=form_request_id())
 
 
-def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
+def attaching(upload: FileStorage, document: str) -> Iterator[pb.AttachFileRequest]:
     """An uploaded file as the messages of AttachFile."""
     yield pb.AttachFileRequest(
         attach=pb.Attach(
@@ -64,13 +64,8 @@ def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
             request_id=form_request_id(),
         )
     )
-    while piece := upload.stream.read(PIECE):
+    for piece in pieces(upload):
         yield pb.AttachFileRequest(piece=piece)
-
-
-def uploads(field: str) -> list[Any]:
-    """The files of a form's field, without the empty one that browsers send."""
-    return [upload for upload in request.files.getlist(field) if upload.filename]
 
 
 def listing(call: Callable[[pb.ListRequest], pb.ListResponse], mine: str = "") -> pb.ListResponse:

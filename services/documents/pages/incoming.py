@@ -11,7 +11,8 @@ from tongban.documents.v1 import documents_pb2 as pb
 from chassis.errors import TongbanError
 from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
-from services.documents.pages.common import deliveries, documents, pieces, uploads
+from chassis.web.files import uploads
+from services.documents.pages.common import attaching, deliveries, documents
 
 views = Blueprint("incoming", __name__)
 
@@ -45,7 +46,7 @@ def act(delivery: str, what: str) -> ResponseReturnValue:
     try:
         if what == "answer":
             for upload in uploads("files"):
-                documents.AttachFile(pieces(upload, delivery))
+                documents.AttachFile(attaching(upload, delivery))
         done = call(_wish(delivery))
     except TongbanError as problem:
         if not form_errors(problem):

@@ -10,6 +10,7 @@ from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
 from chassis.web import form_errors, names, paged
+from chassis.web.files import uploads
 from services.documents.pages.common import (
     GENRES,
     INCOMING_STATES,
@@ -18,7 +19,6 @@ from services.documents.pages.common import (
     deliveries,
     documents,
     listing,
-    uploads,
 )
 
 views = Blueprint("overview", __name__, static_folder="static", static_url_path="/static")

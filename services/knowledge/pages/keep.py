@@ -15,10 +15,10 @@ from werkzeug.datastructures import FileStorage
 from chassis.errors import TongbanError
 from chassis.times import SHANGHAI, stamp
 from chassis.web import form_date, form_errors, form_request_id, go, paged
+from chassis.web.files import pieces, uploads
 from services.knowledge.pages.common import date_of, knowledge, row
 
 views = Blueprint("keep", __name__)
-CHUNK = 1 << 20
 LEVELS = [(0, "非涉密"), (1, "秘密"), (2, "机密"), (3, "绝密")]
 
 
@@ -163,17 +163,15 @@ def _parts(header: pb.UploadHeader) -> Iterator[pb.UploadItemRequest]:
     """The form's files as the stream that UploadItem takes."""
     # gRPC reads the stream in a thread of its own, where there is no request: the files are taken out of it
     # here.
-    return _stream(header, request.files.getlist("files"))
+    return _stream(header, uploads("files"))
 
 
 def _stream(header: pb.UploadHeader, files: list[FileStorage]) -> Iterator[pb.UploadItemRequest]:
     yield pb.UploadItemRequest(header=header)
     for file in files:
-        if not file.filename:
-            continue
         yield pb.UploadItemRequest(file=pb.FileStart(name=file.filename))
-        while chunk := file.stream.read(CHUNK):
-            yield pb.UploadItemRequest(chunk=chunk)
+        for piece in pieces(file):
+            yield pb.UploadItemRequest(chunk=piece)
 
 
 def _said() -> dict[str, Any]:
