@@ -70,11 +70,23 @@ def attach_file(
 ) -> Document:
     """Add a file to a draft. Rights are checked before a byte is kept."""
     document = access_document(desk, principal, key)
-    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
-    document.attach(principal, probe)
-    stored = desk.files.put(parts)
-    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
+    file = attached(desk, principal, document, name, media_type, parts)
     return _step(desk, principal, key, request, lambda document: document.attach(principal, file))
+
+
+def attached(
+    desk: Desk,
+    principal: Principal,
+    matter: Document | Delivery,
+    name: str,
+    media_type: str,
+    parts: Iterable[bytes],
+) -> FileRef:
+    """A file that was sent in for a matter, kept; `matter`, as it was read, has said first that it takes the file."""
+    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
+    matter.attach(principal, probe)
+    stored = desk.files.put(parts)
+    return FileRef(probe.name, stored.media_type, stored.digest, stored.size)
 
 
 def remove_file(desk: Desk, principal: Principal, request: Request, key: str, digest: str) -> Document:

@@ -12,10 +12,9 @@ from chassis.aggregate import Request
 from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents.access import access_delivery, access_issued, access_received, holder_in
-from services.documents.commands import clean_name, give
+from services.documents.commands import attached, give
 from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import incoming_number, series_id
-from services.documents.model.outgoing import FileRef
 from services.documents.paper import local
 from services.documents.repository import Desk
 
@@ -126,10 +125,7 @@ def attach_to_answer(
 ) -> Delivery:
     """Add a file to the answer that is being prepared. Rights are checked before a byte is kept."""
     delivery = access_delivery(desk, principal, key)
-    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
-    delivery.attach(principal, probe)
-    stored = desk.files.put(parts)
-    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
+    file = attached(desk, principal, delivery, name, media_type, parts)
     return _step(desk, principal, request, key, lambda fresh: fresh.attach(principal, file))
 
 
