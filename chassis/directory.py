@@ -122,14 +122,3 @@ class Directory:
         if kind == "u" and self.unit(key) is not None:
             return f"u:{key}:registrar" if self.holders(f"{key}:registrar") else ""
         return None
-
-    def token_name(self, token: str) -> str:
-        """An audience token in words: a person's name, a unit's name with the post."""
-        kind, _, rest = token.partition(":")
-        if kind == "p":
-            return self.person_name(rest)
-        if kind == "u":
-            unit, _, role = rest.partition(":")
-            post = {"registrar": "文书", "head": "负责人", "leader": "领导"}.get(role, "")
-            return self.unit_name(unit) + (f"（{post}）" if post else "")
-        return "所有人"

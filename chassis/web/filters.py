@@ -12,8 +12,8 @@ from markupsafe import Markup
 from chassis import clock
 from chassis.times import SHANGHAI
 from chassis.web import language
+from chassis.words import LEVELS
 
-LEVELS = ("", "秘密", "机密", "绝密")
 Moment = datetime | date | Timestamp | str | None
 
 

@@ -13,9 +13,9 @@ from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from chassis.errors import InvalidInput, invalid
 from chassis.identity_types import SYSTEM_ROLES
+from chassis.words import POSTS
 
 MOST = 100
-POST_ROLES = frozenset({"member", "registrar", "head", "leader"})
 _UNIT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}\Z")
 
@@ -86,7 +86,7 @@ def check_people(people: list[Person], units: Collection[str]) -> None:
 def _check_posts(where: str, posts: Iterable[str], units: Collection[str]) -> None:
     for post in posts:
         unit, _, role = post.partition(":")
-        if role not in POST_ROLES:
+        if role not in POSTS:
             raise _bad(f"{where}.posts", f"岗位“{post}”的角色无效")
         if unit not in units:
             raise _bad(f"{where}.posts", f"岗位“{post}”所在的单位不存在")

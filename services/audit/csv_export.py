@@ -9,6 +9,7 @@ from datetime import datetime
 
 from chassis.directory import Directory
 from chassis.times import SHANGHAI
+from chassis.words import LEVELS
 from services.audit.room import Found
 from services.audit.words import action_zh, result_zh, service_zh
 
@@ -16,7 +17,6 @@ PAGE, MOST = 200, 10_000
 HEAD = (
     "序号", "时间", "系统", "操作", "结果", "人员", "账号编号", "单位", "代何人", "对象", "密级", "来源地址", "会话", "请求编号", "附加信息",
 )  # fmt: skip
-LEVELS = ("", "秘密", "机密", "绝密")
 # What a spreadsheet would take for the beginning of a formula, or for a way into the next cell.
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 

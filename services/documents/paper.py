@@ -6,8 +6,9 @@ from datetime import datetime
 
 from chassis.errors import InvalidInput
 from chassis.times import SHANGHAI
+from chassis.words import LEVELS
 from services.documents.bodies import blocks_of
-from services.documents.model.outgoing import LEVELS, Document, FileRef
+from services.documents.model.outgoing import Document, FileRef
 from services.documents.printing import code, layout, sheet
 from services.documents.printing.errors import PrintingError
 from services.documents.repository import Desk

@@ -59,6 +59,7 @@ PAGES_KNOW = (
     "chassis.identity_types",
     "chassis.clock",
     "chassis.times",
+    "chassis.words",
     "chassis.units",
     "chassis.context",
     "chassis.log",

@@ -16,23 +16,6 @@ from chassis.web.files import pieces
 documents = Client("documents", stubs.DocumentServiceStub)
 deliveries = Client("documents", stubs.DeliveryServiceStub)
 
-GENRES = [
-    "通知",
-    "请示",
-    "报告",
-    "函",
-    "纪要",
-    "意见",
-    "决定",
-    "通报",
-    "批复",
-    "公告",
-    "通告",
-    "决议",
-    "公报",
-    "命令",
-    "议案",
-]
 OUTGOING_STATES = {
     "draft": "草稿", "review": "审核中", "sign_off": "待签发", "signed": "编号中", "numbered": "待核发",
     "dispatched": "已发出", "concluded": "已办结", "withdrawn": "已撤回",

@@ -16,10 +16,10 @@ from chassis.errors import TongbanError
 from chassis.times import SHANGHAI, stamp
 from chassis.web import form_date, form_errors, form_request_id, go, paged
 from chassis.web.files import pieces, uploads
+from chassis.words import levels
 from services.knowledge.pages.common import date_of, knowledge, row
 
 views = Blueprint("keep", __name__)
-LEVELS = [(0, "非涉密"), (1, "秘密"), (2, "机密"), (3, "绝密")]
 
 
 @views.get("/new")
@@ -153,7 +153,7 @@ def _form(template: str, status: int = 200, **known: Any) -> ResponseReturnValue
         kinds=[(kind.kind, kind.label) for kind in about.kinds if kind.uploadable],
         homes=about.homes,
         known_categories=labels,
-        levels=LEVELS,
+        levels=levels("非涉密"),
         **known,
     )
     return page, status
