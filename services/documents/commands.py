@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from chassis import clock, filenames, log
+from chassis import clock, log
 from chassis.aggregate import Request
-from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
+from chassis.errors import Exists, TongbanError, forbidden, wrong_state
 from chassis.identity_types import Principal
 from chassis.repository import anyone
 from services.documents.access import access_document, access_read, known_people, known_units, may_sign
+from services.documents.attaching import attached
 from services.documents.model.course import SYSTEM, Actor, Entry
 from services.documents.model.incoming import ENDED, Delivery
 from services.documents.model.numbering import Series, document_number, series_id
-from services.documents.model.outgoing import Document, Elements, FileRef
+from services.documents.model.outgoing import Document, Elements
 from services.documents.paper import local, print_document
 from services.documents.repository import Desk
 
@@ -72,21 +73,6 @@ def attach_file(
     document = access_document(desk, principal, key)
     file = attached(desk, principal, document, name, media_type, parts)
     return _step(desk, principal, key, request, lambda document: document.attach(principal, file))
-
-
-def attached(
-    desk: Desk,
-    principal: Principal,
-    matter: Document | Delivery,
-    name: str,
-    media_type: str,
-    parts: Iterable[bytes],
-) -> FileRef:
-    """A file that was sent in for a matter, kept; `matter`, as it was read, has said first that it takes the file."""
-    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
-    matter.attach(principal, probe)
-    stored = desk.files.put(parts)
-    return FileRef(probe.name, stored.media_type, stored.digest, stored.size)
 
 
 def remove_file(desk: Desk, principal: Principal, request: Request, key: str, digest: str) -> Document:
@@ -274,17 +260,6 @@ def lapse(desk: Desk, request: Request, document: Document, at: datetime) -> Non
         if delivery.state not in ENDED:
             part = Request(f"{request.key}|{delivery.unit}")
             desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(at), anyone)
-
-
-def clean_name(name: str) -> str:
-    """A file's bare name, fit to be shown and to be offered for download.
-
-    Raises InvalidInput.
-    """
-    bare = filenames.bare(name)
-    if not bare:
-        raise invalid(file="文件名不能为空，请重新命名后再上传。")
-    return bare
 
 
 def _check(desk: Desk, elements: Elements) -> None:

@@ -12,7 +12,8 @@ from chassis.aggregate import Request
 from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents.access import access_delivery, access_issued, access_received, holder_in
-from services.documents.commands import attached, give
+from services.documents.attaching import attached
+from services.documents.commands import give
 from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import incoming_number, series_id
 from services.documents.paper import local

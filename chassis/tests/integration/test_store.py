@@ -17,7 +17,16 @@ from chassis import files as files_module
 from chassis import records
 from chassis import repository as repository_module
 from chassis.aggregate import Request
-from chassis.errors import Conflict, Exists, InvalidInput, NotFound, TooMuch, Unavailable, WrongState
+from chassis.errors import (
+    Conflict,
+    Exists,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooMuch,
+    Unavailable,
+    WrongState,
+)
 from chassis.files import Files
 from chassis.plain import PlainRecords
 from chassis.repository import PENDING, anyone
@@ -84,6 +93,19 @@ def test_creation_is_idempotent(repository):
         repository.add(Thing(id=first.new_id()), Request("another"))
     with pytest.raises(InvalidInput):
         repository.add(Thing(id=first.new_id()), Request("create", "other content"))
+
+
+def test_rights_are_asked_before_anything_shows(repository):
+    def refuse(_thing):
+        raise Forbidden("FORBIDDEN", "x")
+
+    repository.add(Thing(id="t"), Request("begin"))
+    repository.change("t", Request("a"), Thing.add, anyone)
+    # Neither the answer to a repetition nor the revision is for those who may not do this any more.
+    for request in (Request("a"), Request("b", etag="1"), Request("c")):
+        with pytest.raises(Forbidden):
+            repository.change("t", request, Thing.add, refuse)
+    assert repository.get("t").number == 1
 
 
 def test_etag_and_absence(repository):
