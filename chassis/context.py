@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
 
 DEFAULT_SECONDS = 10.0
@@ -48,6 +49,17 @@ _current: ContextVar[Call | None] = ContextVar("tongban_call", default=None)
 def current() -> Call:
     """The call being served; an empty one outside of any call."""
     return _current.get() or Call()
+
+
+def caller() -> Principal:
+    """The verified caller of the call being served.
+
+    Raises NotSignedIn; the door has seen to it that there is one (chassis.server).
+    """
+    principal = current().principal
+    if principal is None:
+        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
+    return principal
 
 
 @contextlib.contextmanager

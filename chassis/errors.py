@@ -172,6 +172,21 @@ def wrong_state(sentence: str, reason: str = "WRONG_STATE", en: str = "") -> Wro
     return WrongState(reason, sentence, en or "Not possible in the present state.")
 
 
+def exists() -> Exists:
+    """The id is taken by another record."""
+    return Exists("EXISTS", "已存在相同的记录。", "There is such a record already.")
+
+
+def changed_meanwhile() -> Conflict:
+    """What was read is no longer what there is."""
+    return Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
+
+
+def too_busy() -> Conflict:
+    """Others were faster each time (chassis.records.attempts)."""
+    return Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+
+
 def timed_out() -> TimedOut:
     """The call's deadline passed."""
     return TimedOut(*_PLAIN[code_pb2.DEADLINE_EXCEEDED])

@@ -67,13 +67,15 @@ class Files:
         return stored
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """The content in pieces of 1 MB.
+        """The content in pieces of 1 MB; an empty file is one empty piece, so that who hands it on can say what it is.
 
         Raises NotFound.
         """
         record = self._files.get(digest)
         if record is None:
             raise not_found("文件")
+        if not record["pieces"]:
+            yield b""
         for index in range(record["pieces"]):
             piece = self._pieces.get(f"{record['upload']}|{index}")
             if piece is None:

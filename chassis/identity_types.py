@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-SYSTEM_ROLES = frozenset({"system_administrator", "security_administrator", "auditor"})
+from chassis.words import REALM_ROLES
+
+SYSTEM_ROLES = frozenset(REALM_ROLES)
 ANY_SERVICE = "service"  # in a table of who may call: whichever service it is
 
 

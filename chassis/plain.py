@@ -6,22 +6,14 @@ nothing to publish; what such a record says must follow from aggregates, so that
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-import cattrs
-
-from chassis.errors import Conflict, Exists
+from chassis.errors import too_busy
+from chassis.records import attempts, converter
 from chassis.store import Record, Store
 
-ATTEMPTS = 80
-
-_converter = cattrs.Converter()
-_converter.register_structure_hook(datetime, lambda value, _: value)
-_converter.register_unstructure_hook(datetime, lambda value: value)
+_converter = converter()
 
 
 class HasId(Protocol):
@@ -56,7 +48,7 @@ class PlainRecords(Generic[T]):
         A falsy answer means that nothing changed, and nothing is saved. `step` may run several times, each on fresh data; what it
         raises leaves the record as it was. Raises Conflict when others were always faster.
         """
-        for attempt in range(ATTEMPTS):
+        for saving in attempts():
             record = self._records.get(key)
             found = self._load(record) if record else self._fresh(key)
             answer = step(found)
@@ -66,16 +58,13 @@ class PlainRecords(Generic[T]):
                 "_id": key,
                 "schema": 1,
             }
-            try:
+            with saving:
                 if record:
                     self._records.save(fields | {"revision": record["revision"]}, [])
                 else:
                     self._records.insert(fields | {"revision": 1})
-            except (Conflict, Exists):
-                time.sleep(random.uniform(0, min(0.002 * 2 ** min(attempt, 10), 0.1)))  # noqa: S311
-                continue
-            return answer
-        raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+                return answer
+        raise too_busy()
 
     def remove(self, key: str) -> None:
         """Remove a record that is not needed any more."""

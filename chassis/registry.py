@@ -6,6 +6,7 @@ the person's next list waits until the index holds it, one second at most.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -33,9 +34,25 @@ def micros(moment: datetime | None) -> int | None:
     return int(moment.timestamp() * 1_000_000) if moment else None
 
 
-def moment(value: int | None) -> datetime | None:
+def from_micros(value: int | None) -> datetime | None:
     """The inverse of micros."""
     return datetime.fromtimestamp(value / 1_000_000, UTC) if value is not None else None
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Ask the index in the with-block, where its errors become those that cross the wire.
+
+    Raises InvalidInput for a bad query, Unavailable while the index is being built.
+    """
+    try:
+        yield
+    except InvalidQuery as problem:
+        raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
+    except SearchError as problem:
+        raise Unavailable(
+            "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
+        ) from problem
 
 
 class Registry:
@@ -115,27 +132,15 @@ class Registry:
         """
         with self._lock:
             own = self._last.pop(principal.person, None)
-        try:
+        with asking():
             if own is not None:
                 self._index.wait_for(own[0], own[1], OWN_WRITE)
             return self._index.search(query, reader_of(principal))
-        except InvalidQuery as problem:
-            raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
-        except SearchError as problem:
-            raise Unavailable(
-                "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
-            ) from problem
 
     def suggestions(self, prefix: str, principal: Principal) -> list[str]:
         """Titles that the caller may see and that match what was typed so far."""
-        try:
+        with asking():
             return self._index.suggestions(prefix, reader_of(principal))
-        except InvalidQuery as problem:
-            raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
-        except SearchError as problem:
-            raise Unavailable(
-                "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
-            ) from problem
 
     def _all(self, repositories: dict[str, Repository[Any]]) -> Iterator[Entry]:
         for kind, make in self._entries.items():

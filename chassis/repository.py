@@ -6,31 +6,26 @@ between, the relay finds the intent and finishes. Nothing ever looks for unsent 
 
 from __future__ import annotations
 
-import random
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-import cattrs
-from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from google.protobuf.message import Message
 
 from chassis import clock, context, telemetry
 from chassis.aggregate import Aggregate, Request
-from chassis.errors import Conflict, Exists, Unavailable, not_found
+from chassis.errors import Exists, Unavailable, changed_meanwhile, exists, not_found, too_busy
+from chassis.records import attempts, converter
 from chassis.store import Record, Store
 
-ATTEMPTS = 60
 PENDING = "pending"
 SLOW = 30.0  # seconds; half of what the relay waits for a save of which it has seen the intent only
 T = TypeVar("T", bound=Aggregate)
 
-_converter = cattrs.Converter()
-_converter.register_structure_hook(datetime, lambda value, _: value)
-_converter.register_unstructure_hook(datetime, lambda value: value)
+_converter = converter()
 _converter.register_unstructure_hook_factory(
     lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
     lambda kind: make_dict_unstructure_fn(
@@ -39,7 +34,7 @@ _converter.register_unstructure_hook_factory(
 )
 _converter.register_structure_hook_factory(
     lambda kind: isinstance(kind, type) and issubclass(kind, Aggregate),
-    lambda kind: cattrs.gen.make_dict_structure_fn(
+    lambda kind: make_dict_structure_fn(
         kind, _converter, news=override(omit=True), id=override(rename="_id")
     ),
 )
@@ -72,6 +67,10 @@ def envelope(service: str, message: Message) -> Record:
         "headers": headers,
         "data": message.SerializeToString(deterministic=True),
     }
+
+
+def anyone(_aggregate: object) -> None:
+    """The access to a step that no record refuses: the platform's own (an event, a timer), or one about which WHO alone decides."""
 
 
 class Repository(Generic[T]):
@@ -159,7 +158,7 @@ class Repository(Generic[T]):
         """
         there = self.get_many(aggregate.id for aggregate, _ in aggregates)
         if any(one.id in there and not request.seen(there[one.id]) for one, request in aggregates):
-            raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.")
+            raise exists()
         fresh = [(one, request) for one, request in aggregates if one.id not in there]
         records = []
         for aggregate, request in fresh:
@@ -173,38 +172,27 @@ class Repository(Generic[T]):
             aggregate.revision = 1
             aggregate.news.clear()
 
-    def change(
-        self,
-        key: str,
-        request: Request,
-        step: Callable[[T], Any],
-        access: Callable[[T], Any] = lambda _: None,
-    ) -> T:
+    def change(self, key: str, request: Request, step: Callable[[T], Any], access: Callable[[T], Any]) -> T:
         """Apply `step` to the aggregate and save it; `step` may run several times, each on fresh data.
 
-        `access` refuses, by raising, who may not know of the aggregate: before anything of it shows, its revision included.
+        `access` refuses, by raising, who has no right to the step: before anything of the aggregate shows, be it its revision or the
+        answer to a repeated request. `anyone` is the access that refuses nobody.
         Raises NotFound; Conflict when the request's etag is not the present revision, or others were always faster; and
         whatever `step` raises, in which case nothing is changed.
         """
-        for attempt in range(ATTEMPTS):
+        for saving in attempts():
             aggregate = self.get(key)
             access(aggregate)
             if request.seen(aggregate):
                 return aggregate
             if request.etag and request.etag != str(aggregate.revision):
-                raise Conflict(
-                    "CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again."
-                )
+                raise changed_meanwhile()
             step(aggregate)
             request.mark(aggregate)
-            try:
+            with saving:
                 self._save(aggregate)
-            except Conflict:
-                # Losers of a race wait a random moment, longer the more often they lost.
-                time.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
-                continue
-            return aggregate
-        raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
+                return aggregate
+        raise too_busy()
 
     def compare(self, old: Record) -> str:
         """How a record of an earlier time stands to what there is now: "missing", "same" or "differs"."""

@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from pymongo import errors as driver
 
 from chassis import context
-from chassis.errors import Conflict, Exists, TooMuch, Unavailable
+from chassis.errors import Exists, TooMuch, Unavailable, changed_meanwhile, exists
 from chassis.settings import Settings
 
 Record = dict[str, Any]
@@ -41,7 +41,7 @@ def _typed() -> Iterator[None]:
         with bounded:
             yield
     except driver.DuplicateKeyError as problem:
-        raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
+        raise exists() from problem
     except (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WriteConcernError) as problem:
         raise Unavailable(
             "STORE_UNAVAILABLE",
@@ -51,7 +51,7 @@ def _typed() -> Iterator[None]:
     except (driver.OperationFailure, driver.DocumentTooLarge) as problem:
         code = _code(problem)
         if code == TAKEN:
-            raise Exists("EXISTS", "已存在相同的记录。", "There is such a record already.") from problem
+            raise exists() from problem
         if code == DISK_FULL:
             raise Unavailable(
                 "STORE_FULL", "存储空间已满，暂时不能保存，请联系系统管理员。", "The database's disk is full."
@@ -67,10 +67,6 @@ def _code(problem: Exception) -> int:
         first: dict[str, Any] = next(iter(problem.details.get("writeErrors", [])), {})
         return int(first.get("code", problem.code or 0))
     return int(getattr(problem, "code", TOO_LARGE[0]) or 0)
-
-
-def _conflict() -> Conflict:
-    return Conflict("CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again.")
 
 
 class Collection:
@@ -130,7 +126,7 @@ class Collection:
         with _typed():
             result = self._c.update_one({"_id": record["_id"], "revision": record["revision"]}, change)
         if result.matched_count != 1:
-            raise _conflict()
+            raise changed_meanwhile()
 
     def published(self, events: dict[str, list[str]]) -> None:
         """Take these event ids (by key) out of the outboxes; the revisions stay, for nothing of the records' own changed."""

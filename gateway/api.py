@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Iterator
-from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
-from werkzeug.http import parse_options_header
 
 from chassis import context
 from chassis.errors import Conflict, NotFound, NotSignedIn, TongbanError, TooMuch
 from chassis.places import Places
 from chassis.settings import number
-from gateway import edge_headers, problems, strict_json, transcode
+from chassis.web.files import send
+from gateway import edge_headers, problems, transcode
 from gateway.guard import Caller, Guard, TooOften
 from gateway.path_templates import BadPath
 from gateway.routes import Route, Routes
@@ -25,12 +22,6 @@ from gateway.upstream import Upstream
 BODY_BYTES = 4 << 20
 STREAM_SECONDS = 300.0
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-# A download is shown by no browser as a page of ours, whatever it holds.
-_DOWNLOAD_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, no-store",
-}
 
 
 class NoSuchMethod(NotFound):
@@ -88,7 +79,7 @@ class Api:
         )
         with context.serving(call):
             if route.streaming:
-                return _download(
+                return send(
                     self._places.held(route.unit, self._upstream.call(route, message, STREAM_SECONDS))
                 )
             with self._alone(caller, key), self._places.one(route.unit):
@@ -195,31 +186,3 @@ def _set_request_id(route: Route, message: object) -> str:
         raise bad_field("request_id", "请求编号应为 8 至 64 个可打印字符")
     setattr(message, "request_id", key)  # noqa: B010 - as above
     return key
-
-
-def _download(bodies: Iterator[object]) -> Response:
-    # The first piece is waited for, so that an error is still an error and not a broken download.
-    first = next(bodies, None)
-    if first is None:
-        return Response(b"", headers=_DOWNLOAD_HEADERS)
-
-    def content() -> Iterator[bytes]:
-        yield first.data  # type: ignore[attr-defined]
-        for body in bodies:
-            yield body.data  # type: ignore[attr-defined]
-
-    kind, name = _kind_and_name(first.content_type)  # type: ignore[attr-defined]
-    response = Response(content(), content_type=kind, headers=_DOWNLOAD_HEADERS)
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename*=UTF-8''{quote(name, safe='')}" if name else "attachment"
-    )
-    return response
-
-
-def _kind_and_name(content_type: str) -> tuple[str, str]:
-    """`application/pdf; name="通知.pdf"` → the media type and the file's name."""
-    kind, options = parse_options_header(content_type)
-    kind = strict_json.clean(kind.strip())
-    if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind, re.IGNORECASE):
-        kind = "application/octet-stream"
-    return kind, options.get("name", "").strip()

@@ -7,7 +7,6 @@ Keycloak refuses to renew its tokens.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 import threading
@@ -17,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.errors import Conflict, Exists
+from chassis.errors import Conflict
+from chassis.records import attempts
 from chassis.settings import number
 from chassis.store import Record, Store
 from chassis.sweeping import sweep
@@ -34,6 +34,10 @@ PER_LOGIN = 8  # gateway sessions that one Keycloak session may have
 def digest(value: str) -> str:
     """The key of a record, from the secret that only the browser has."""
     return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+def _busy() -> Conflict:
+    return Conflict("SESSION_BUSY", "登录状态正在更新，请稍后再试。", "The session is being updated.")
 
 
 @dataclass(frozen=True)
@@ -121,18 +125,18 @@ class Sessions:
 
         Returns the session afterwards, None when it is gone.
         """
-        for _ in range(10):
+        for saving in attempts():
             record = self._records.get(key)
             if record is None:
                 self._remember(key, None)
                 return None
             edit(record)
-            with contextlib.suppress(Conflict):
+            with saving:
                 self._records.save(record, [])
                 session = self._session(record)
                 self._remember(key, session)
                 return session
-        raise Conflict("SESSION_BUSY", "登录状态正在更新，请稍后再试。", "The session is being updated.")
+        raise _busy()
 
     def put_tokens(self, key: str, tokens: Tokens) -> Session | None:
         """Exchange the tokens; the CSRF token stays."""
@@ -177,9 +181,9 @@ class Sessions:
         ) + sweep(self._logins, lambda record: now - record["changed"] > self._longest)
 
     def _note_login(self, login: str, key: str) -> None:
-        for _ in range(10):
+        for saving in attempts():
             record = self._logins.get(login)
-            try:
+            with saving:
                 if record is None:
                     self._logins.insert(
                         {"_id": login, "revision": 1, "schema": 1, "sessions": [key], "changed": time.time()}
@@ -187,10 +191,8 @@ class Sessions:
                 else:
                     record.update(sessions=[*record["sessions"], key][-PER_LOGIN:], changed=time.time())
                     self._logins.save(record, [])
-            except (Conflict, Exists):
-                continue
-            return
-        raise Conflict("SESSION_BUSY", "登录状态正在更新，请稍后再试。", "The session is being updated.")
+                return
+        raise _busy()
 
     def _sealed(self, key: str, tokens: Tokens, csrf: str) -> dict[str, Any]:
         inside = {"access": tokens.access, "refresh": tokens.refresh, "csrf": csrf}

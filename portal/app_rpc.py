@@ -8,6 +8,7 @@ from tongban.portal.v1 import apps_pb2 as pb
 from tongban.portal.v1 import apps_pb2_grpc as api
 
 from chassis import context
+from chassis.context import caller
 from chassis.errors import Forbidden
 from chassis.identity_types import Principal
 from chassis.server import callers, request_of
@@ -40,7 +41,7 @@ class AppRpc(api.AppServiceServicer):
         self._parts = parts
 
     def ListApps(self, _request: pb.ListAppsRequest, _rpc: Any) -> pb.ListAppsResponse:
-        who = _caller()
+        who = caller()
         own = [
             convert.from_built_in(entry, order, who) for order, entry in enumerate(catalogue.built_in(who))
         ]
@@ -49,25 +50,25 @@ class AppRpc(api.AppServiceServicer):
         )
 
     def GetApp(self, request: pb.GetAppRequest, _rpc: Any) -> pb.App:
-        return convert.from_app(catalogue.get_app(self._parts.apps, request.app), _caller())
+        return convert.from_app(catalogue.get_app(self._parts.apps, request.app), caller())
 
     def SaveApp(self, request: pb.SaveAppRequest, _rpc: Any) -> pb.App:
         saved = catalogue.save_app(self._parts.apps, convert.to_app(request.app), request_of(request))
-        return convert.from_app(saved, _caller())
+        return convert.from_app(saved, caller())
 
     def RemoveApp(self, request: pb.RemoveAppRequest, _rpc: Any) -> pb.RemoveAppResponse:
         catalogue.remove_app(self._parts.apps, request.app, request_of(request))
         return pb.RemoveAppResponse()
 
     def LaunchApp(self, request: pb.LaunchAppRequest, _rpc: Any) -> pb.LaunchAppResponse:
-        who = _caller()
+        who = caller()
         url = catalogue.launch(self._parts, request.app, who, context.current().token)
         return pb.LaunchAppResponse(
             url=url, receipt=self._parts.receipt_id(who.session) if who.session else ""
         )
 
     def TestConnector(self, request: pb.TestConnectorRequest, _rpc: Any) -> pb.TestConnectorResponse:
-        good, report = catalogue.test_connector(self._parts, request.app, _caller())
+        good, report = catalogue.test_connector(self._parts, request.app, caller())
         return convert.from_report(report, good=good)
 
     def GetCredentialState(self, request: pb.GetCredentialStateRequest, _rpc: Any) -> pb.CredentialState:
@@ -93,13 +94,7 @@ class AppRpc(api.AppServiceServicer):
 
     def _usable(self, key: str) -> tuple[App, Principal]:
         """The system and the caller, who may open it. Raises NotFound, Forbidden."""
-        app, who = catalogue.get_app(self._parts.apps, key), _caller()
+        app, who = catalogue.get_app(self._parts.apps, key), caller()
         if refusal := app.refusal(who):
             raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
         return app, who
-
-
-def _caller() -> Principal:
-    principal = context.current().principal
-    assert principal is not None  # noqa: S101 - the door lets nobody in without
-    return principal

@@ -11,7 +11,7 @@ from chassis import log, units
 from chassis.aggregate import Request
 from chassis.errors import Exists, Forbidden, NotSignedIn, Unavailable, not_found
 from chassis.identity_types import Principal
-from chassis.repository import Repository
+from chassis.repository import Repository, anyone
 from chassis.settings import text
 from chassis.units import Unit
 from portal.addresses import http_url
@@ -67,7 +67,7 @@ def save_app(apps: Repository[App], wanted: App, request: Request) -> App:
         return apps.add(wanted, request)
     if not request.etag and not present.removed and not request.seen(present):
         raise Exists("APP_EXISTS", "该标识已被其他应用使用，请换一个。", "This id is taken.")
-    return apps.change(wanted.id, request, lambda app: _copy(wanted, app))
+    return apps.change(wanted.id, request, lambda app: _copy(wanted, app), anyone)
 
 
 def _copy(wanted: App, app: App) -> None:
@@ -96,7 +96,7 @@ def remove_app(apps: Repository[App], key: str, request: Request) -> None:
     def step(app: App) -> None:
         app.removed = True
 
-    apps.change(key, request, step)
+    apps.change(key, request, step, anyone)
 
 
 def launch(parts: PortalParts, key: str, principal: Principal, token: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from chassis import clock
 from chassis.aggregate import Aggregate, Request
 from chassis.errors import TongbanError, WrongState, invalid
-from chassis.repository import Repository
+from chassis.repository import Repository, anyone
 from portal.vault import Secret, Unsealable, Vault
 
 UNTRIED, GOOD, QUARANTINED, NONE = "untried", "good", "quarantined", "none"
@@ -103,7 +103,7 @@ class Credentials:
             if present.sealed == record.sealed:
                 present.state, present.tried_at = (GOOD if good else QUARANTINED), moment
 
-        self._repository.change(record.id, Request(key=f"tried|{moment.isoformat()}"), step)
+        self._repository.change(record.id, Request(key=f"tried|{moment.isoformat()}"), step, anyone)
 
     def _change(self, person: str, app: str, request: Request, step: object) -> Credential:
         key = _key(person, app)
@@ -115,7 +115,7 @@ class Credentials:
             except TongbanError:
                 if self._repository.find(key) is None:
                     raise
-        return self._repository.change(key, request, step)  # type: ignore[arg-type]
+        return self._repository.change(key, request, step, anyone)  # type: ignore[arg-type]
 
 
 def _key(person: str, app: str) -> str:

@@ -15,6 +15,7 @@ from chassis.aggregate import Request
 from chassis.consumer import Consumer, Event
 from chassis.errors import invalid
 from chassis.process import Parts, Service, main
+from chassis.repository import anyone
 from chassis.server import request_of
 from chassis.tests.helpers import SERVICE, Answer, Thing, to_wire
 from chassis.tests.helpers import Request as Ask
@@ -40,7 +41,7 @@ def add(parts: Parts, server: grpc.Server) -> None:
         wish = request_of(request)
         if things.find(request.document) is None:
             things.add(Thing(id=request.document), Request(f"begin-{request.document}"))
-        return Answer(document=str(things.change(request.document, wish, Thing.add).number))
+        return Answer(document=str(things.change(request.document, wish, Thing.add, anyone).number))
 
     handlers = {"One": grpc.unary_unary_rpc_method_handler(one, Ask.FromString, Answer.SerializeToString)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

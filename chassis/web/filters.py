@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup
 
 from chassis import clock
+from chassis.times import SHANGHAI
 from chassis.web import language
+from chassis.words import LEVELS
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-LEVELS = ("", "秘密", "机密", "绝密")
 Moment = datetime | date | Timestamp | str | None
 
 

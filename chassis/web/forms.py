@@ -13,8 +13,8 @@ from flask import Flask, g, request
 from markupsafe import Markup
 
 from chassis.errors import InvalidInput, TongbanError
+from chassis.times import SHANGHAI
 from chassis.web import filters, guard, language
-from chassis.web.filters import SHANGHAI
 
 
 def form_errors(error: TongbanError | Mapping[str, str]) -> dict[str, str]:

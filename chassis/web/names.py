@@ -8,15 +8,10 @@ from typing import Any, Protocol
 from flask import Flask, current_app
 
 from chassis.web import language
+from chassis.words import POSTS, REALM_ROLES
 
 GONE_PERSON = "（已注销人员）"
 GONE_UNIT = "（已撤销单位）"
-ROLES = {"member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导"}
-REALM_ROLES = {
-    "system_administrator": "系统管理员",
-    "security_administrator": "安全管理员",
-    "auditor": "审计员",
-}
 
 
 class Directory(Protocol):
@@ -46,7 +41,7 @@ def unit_short(ids: str | Iterable[str] | None) -> str:
 
 def role(name: str) -> str:
     """The Chinese name of a post's or realm role."""
-    return str(language.t(ROLES.get(name) or REALM_ROLES.get(name, name)))
+    return str(language.t(POSTS.get(name) or REALM_ROLES.get(name, name)))
 
 
 def audience(tokens: str | Iterable[str] | None) -> str:

@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
+from chassis.times import SHANGHAI
 from deploy.demo import texts
 from deploy.demo.acting import People, stub
-
-CHINA = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass
@@ -66,7 +64,7 @@ class Story:
         if elements.reply_required:
             by = (
                 (born + timedelta(days=dice.choice([5, 7, 10])))
-                .astimezone(CHINA)
+                .astimezone(SHANGHAI)
                 .replace(hour=18, minute=0, second=0, microsecond=0)
             )
             elements.reply_by.FromDatetime(by.astimezone(UTC).replace(tzinfo=None))
@@ -182,7 +180,7 @@ class Clock:
 
 def working(moment: datetime) -> datetime:
     """The moment, or the next morning when the office is closed (8:30 to 18:00, not at weekends)."""
-    local = moment.astimezone(CHINA)
+    local = moment.astimezone(SHANGHAI)
     if local.hour >= 18:
         local = (local + timedelta(days=1)).replace(hour=8, minute=30 + local.minute // 3)
     elif local.hour < 8:

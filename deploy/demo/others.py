@@ -13,9 +13,10 @@ from tongban.tasks.v1 import tasks_pb2 as tasks
 from tongban.tasks.v1 import tasks_pb2_grpc
 
 from chassis.errors import NotFound
+from chassis.times import SHANGHAI
 from deploy.demo import texts
 from deploy.demo.acting import stub
-from deploy.demo.life import CHINA, Story, working
+from deploy.demo.life import Story, working
 
 # Who has stated an account of the old sample site; its accounts are oa001 to oa020 with this well-known password.
 OLD_ACCOUNTS = {"qfb.wenshu": "oa001", "qfb.zhuren": "oa002", "fgw.wenshu": "oa003", "qzf.quzhang": "oa004"}
@@ -57,7 +58,7 @@ def call_meetings(story: Story) -> None:
         story.people.call(service.SaveRoom, meetings.SaveRoomRequest(room=room), "qfb.wenshu")
     for number, title in enumerate(texts.MEETINGS):
         start = working(
-            story.end.astimezone(CHINA).replace(hour=9, minute=0, second=0, microsecond=0)
+            story.end.astimezone(SHANGHAI).replace(hour=9, minute=0, second=0, microsecond=0)
             + timedelta(days=number + 1)
         )
         start += timedelta(hours=number)

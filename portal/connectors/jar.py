@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 
-from chassis.errors import Conflict, Exists
+from chassis.errors import Conflict
+from chassis.records import attempts
 from chassis.store import Record, Store
 from chassis.sweeping import sweep
 from portal.vault import Unsealable, Vault
 
 MOST, LONGEST = 80, 4096
 SECONDS = 10 * 3600.0  # as long as a login can last at most
-_ATTEMPTS = 20
 
 
 @dataclass
@@ -148,20 +148,18 @@ class Jars:
 
     def _change(self, session: str, app: str, step: object) -> None:
         key = _key(session, app)
-        for _ in range(_ATTEMPTS):
+        for saving in attempts():
             record = self._records.get(key)
             jar = step((self._opened(record) if record else None) or Jar())  # type: ignore[operator]
             if jar is None:
                 return
             fields = {"sealed": self._sealed(key, jar), "until": time.time() + SECONDS}
-            try:
+            with saving:
                 if record is None:
                     self._records.insert({"_id": key, "revision": 1, **fields})
                 else:
                     self._records.save({**record, **fields}, [])
-            except (Conflict, Exists):
-                continue
-            return
+                return
         raise Conflict("TOO_BUSY", "同时打开的页面过多，请稍后再试。", "Too many requests change one jar.")
 
     def _sealed(self, key: str, jar: Jar) -> bytes:

@@ -12,10 +12,10 @@ from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import audit, bounds, context
 from chassis.bus import ENDED
+from chassis.context import caller
 from chassis.directory import Directory
 from chassis.ended import login_entry
 from chassis.errors import Unavailable
-from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.server import callers, request_of
 from chassis.settings import text
@@ -89,7 +89,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         return self._people(
             request,
             lambda: commands.save_accounts(
-                self._admin, _caller(), list(request.people), temporary=self._temporary, tell=self._end
+                self._admin, caller(), list(request.people), temporary=self._temporary, tell=self._end
             ),
         )
 
@@ -97,7 +97,7 @@ class DirectoryRpc(api.DirectoryServiceServicer):
         audit.mark(object=",".join(one.username for one in request.rights), count=len(request.rights))
         return self._people(
             request,
-            lambda: commands.save_rights(self._admin, _caller(), list(request.rights), tell=self._end),
+            lambda: commands.save_rights(self._admin, caller(), list(request.rights), tell=self._end),
         )
 
     def _people(self, request: Any, save: Callable[[], Saved[pb.Person]]) -> pb.SavePeopleResponse:
@@ -108,9 +108,3 @@ class DirectoryRpc(api.DirectoryServiceServicer):
             return pb.SavePeopleResponse(created=saved.created, changed=saved.changed, people=saved.things)
 
         return once(self._parts.store, request_of(request), pb.SavePeopleResponse, effect)
-
-
-def _caller() -> Principal:
-    principal = context.current().principal
-    assert principal is not None  # noqa: S101 - the door lets nobody in without
-    return principal

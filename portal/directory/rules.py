@@ -14,9 +14,9 @@ from tongban.portal.v1.directory_pb2 import Person, Unit
 from chassis.bounds import too_long
 from chassis.errors import InvalidInput, invalid
 from chassis.identity_types import SYSTEM_ROLES
+from chassis.words import POSTS
 
-MOST, POSTS = 100, 50  # in one call; of one person
-POST_ROLES = frozenset({"member", "registrar", "head", "leader"})
+MOST, MOST_POSTS = 100, 50  # in one call; of one person
 _UNIT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}\Z")
 
@@ -94,8 +94,8 @@ def check_people(people: list[Person], units: Collection[str]) -> None:
                 "person": ("账号编号", person.person, 36),
             },
         )  # fmt: skip
-        if len(person.posts) > POSTS:
-            raise _bad(f"{where}.posts", f"一个人的岗位不能超过{POSTS}个")
+        if len(person.posts) > MOST_POSTS:
+            raise _bad(f"{where}.posts", f"一个人的岗位不能超过{MOST_POSTS}个")
         _check_posts(where, person.posts, units)
         _check_roles(where, person)
 
@@ -103,7 +103,7 @@ def check_people(people: list[Person], units: Collection[str]) -> None:
 def _check_posts(where: str, posts: Iterable[str], units: Collection[str]) -> None:
     for post in posts:
         unit, _, role = post.partition(":")
-        if role not in POST_ROLES:
+        if role not in POSTS:
             raise _bad(f"{where}.posts", f"岗位“{post}”的角色无效")
         if unit not in units:
             raise _bad(f"{where}.posts", f"岗位“{post}”所在的单位不存在")

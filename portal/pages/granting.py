@@ -8,18 +8,12 @@ from werkzeug.wrappers import Response
 
 from chassis.errors import TongbanError, not_found
 from chassis.web import form_errors, form_request_id, go
+from chassis.words import POSTS, REALM_ROLES, levels
 from portal.pages import calls
 from portal.pages.administration import views
 from portal.pages.rights import PAGES, matrix
 
 __all__ = ["views"]
-
-CALLERS = {
-    "member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导", "system_administrator": "系统管理员",
-    "security_administrator": "安全管理员", "auditor": "审计员",
-}  # fmt: skip
-POSTS = {name: CALLERS[name] for name in ("member", "registrar", "head", "leader")}
-ROLES = {name: title for name, title in CALLERS.items() if name not in POSTS}
 
 
 @views.get("/people")
@@ -76,7 +70,7 @@ def rights() -> str:
         pages=pages,
         role=role,
         words=words,
-        callers=CALLERS,
+        callers=POSTS | REALM_ROLES,
     )
 
 
@@ -99,5 +93,11 @@ def _found(username: str) -> pb.Person:
 def _person(one: pb.Person) -> str:
     own = one.username == g.principal.username
     return render_template(
-        "grant.html", nav="administration", one=one, own=own, post_roles=POSTS, administrators=ROLES
+        "grant.html",
+        nav="administration",
+        one=one,
+        own=own,
+        post_roles=POSTS,
+        administrators=REALM_ROLES,
+        clearances=[(str(number), word) for number, word in levels("不涉密")],
     )

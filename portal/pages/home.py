@@ -5,17 +5,15 @@ The search over everything.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Blueprint, g, render_template, request
 from tongban.portal.v1 import apps_pb2, directory_pb2
 
 from chassis import clock, units
+from chassis.times import SHANGHAI
 from portal.pages import calls
 from portal.pages.rights import work_of
 
 views = Blueprint("home", __name__, static_folder="static", static_url_path="/portal-static")
-_CHINA = timedelta(hours=8)
 _GREETINGS = ((5, "夜深了"), (9, "早上好"), (12, "上午好"), (14, "中午好"), (18, "下午好"), (24, "晚上好"))
 
 
@@ -54,5 +52,5 @@ def notices() -> str:
 
 
 def _greeting() -> str:
-    hour = (clock.now() + _CHINA).hour
+    hour = clock.now().astimezone(SHANGHAI).hour
     return next(words for end, words in _GREETINGS if hour < end)

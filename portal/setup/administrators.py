@@ -13,22 +13,19 @@ from typing import Any
 from keycloak import KeycloakAdmin
 
 from chassis.durable import ensure_secret
+from chassis.words import REALM_ROLES
 
-FIRST = {
-    "system_administrator": ("sysadmin", "系统管理员"),
-    "security_administrator": ("secadmin", "安全管理员"),
-    "auditor": ("auditor", "审计员"),
-}
+FIRST = {"system_administrator": "sysadmin", "security_administrator": "secadmin", "auditor": "auditor"}
 
 
 def apply_administrators(admin: KeycloakAdmin, folder: Path, demo_password: str) -> list[str]:
     """Creates the missing first administrators; returns their usernames."""
     made = []
-    for role, (username, name) in FIRST.items():
+    for role, username in FIRST.items():
         if admin.get_realm_role_members(role, {"max": 1}):
             continue
         password = demo_password or ensure_secret(folder, f"initial-{username}", _initial_password())
-        person = admin.get_user_id(username) or admin.create_user(_account(username, name))
+        person = admin.get_user_id(username) or admin.create_user(_account(username, REALM_ROLES[role]))
         admin.set_user_password(person, password, temporary=not demo_password)
         admin.assign_realm_roles(person, [admin.get_realm_role(role)])
         made.append(username)

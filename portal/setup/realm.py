@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-ROLES = {
-    "system_administrator": "系统管理员：维护单位、人员、应用，不能查看业务内容和审计记录",
-    "security_administrator": "安全管理员：管理权限与密级，不能改动审计记录",
-    "auditor": "审计员：只读查看审计记录",
+from chassis.words import REALM_ROLES
+
+_TASKS = {
+    "system_administrator": "维护单位、人员、应用，不能查看业务内容和审计记录",
+    "security_administrator": "管理权限与密级，不能改动审计记录",
+    "auditor": "只读查看审计记录",
 }
+ROLES = {name: f"{REALM_ROLES[name]}：{task}" for name, task in _TASKS.items()}
 SCOPE = "tongban"
 # Keycloak does not keep these events by itself; portal/directory/watching.py needs them.
 MORE_EVENTS = ("REFRESH_TOKEN_ERROR",)

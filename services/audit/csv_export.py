@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from chassis.cells import safe_cell
 from chassis.directory import Directory
+from chassis.times import SHANGHAI
+from chassis.words import LEVELS
 from services.audit.registry import kind_of
 from services.audit.room import Found
 from services.audit.words import action_zh, result_zh, service_zh
@@ -17,8 +19,6 @@ PAGE, MOST = 200, 10_000
 HEAD = (
     "序号", "时间", "系统", "操作", "结果", "人员", "账号编号", "单位", "代何人", "对象", "密级", "来源地址", "会话", "请求编号", "附加信息",
 )  # fmt: skip
-LEVELS = ("", "秘密", "机密", "绝密")
-_CHINA = timezone(timedelta(hours=8))
 
 
 def pieces(entries: Iterable[Found], directory: Directory) -> Iterator[bytes]:
@@ -38,7 +38,7 @@ def _row(found: Found, directory: Directory) -> tuple[str, ...]:
     record = found.record
     service = record.get("service", "")
     unit = directory.unit(record.get("unit", ""))
-    at = datetime.fromisoformat(record["at"]).astimezone(_CHINA)
+    at = datetime.fromisoformat(record["at"]).astimezone(SHANGHAI)
     details = "；".join(f"{name}={value}" for name, value in sorted(record.get("details", {}).items()))
     return (
         str(found.number), f"{at:%Y-%m-%d %H:%M:%S}", service_zh(service), action_zh(service, record["action"]),

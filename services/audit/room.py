@@ -11,8 +11,9 @@ from typing import Any
 
 from chassis import log
 from chassis.directory import Directory
-from chassis.errors import InvalidInput, Unavailable, not_found
-from chassis.search import InvalidQuery, Page, Query, Reader, SearchError
+from chassis.errors import not_found
+from chassis.registry import asking
+from chassis.search import Page, Query, Reader
 from services.audit import commands
 from services.audit.commands import Report
 from services.audit.model import Checkpoint, read, record_of
@@ -161,11 +162,5 @@ class ReadingRoom:
         }
         ranges = {"at": (wanted.since, wanted.until)} if wanted.since or wanted.until else {}
         query = Query(wanted.words, must=must, ranges=ranges, after=wanted.after, size=wanted.size)
-        try:
+        with asking():
             return self._index.search(query, _EVERYTHING)
-        except InvalidQuery as problem:
-            raise InvalidInput("BAD_QUERY", problem.zh, problem.en) from problem
-        except SearchError as problem:
-            raise Unavailable(
-                "INDEX_UNAVAILABLE", "检索库正在准备，请稍后再试。", "The index is being prepared."
-            ) from problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import grpc
 from google.api import httpbody_pb2
@@ -14,6 +14,7 @@ from tongban.audit.v1 import audit_pb2_grpc
 from chassis import audit, bounds
 from chassis.registry import micros
 from chassis.server import Who, callers, request_of
+from chassis.times import moment, stamp
 from services.audit import csv_export
 from services.audit.commands import Report
 from services.audit.registry import kind_of
@@ -78,8 +79,8 @@ def _asked(given: pb.Filter) -> dict[str, str]:
 
 
 def _wanted(given: pb.Filter, size: int, after: str) -> Wanted:
-    since = micros(given.since.ToDatetime(UTC)) if given.HasField("since") else None
-    until = micros(given.until.ToDatetime(UTC)) if given.HasField("until") else None
+    since = micros(moment(given.since))
+    until = micros(moment(given.until))
     return Wanted(
         given.words, given.person, given.unit, given.service, given.action, given.result, given.object, since, until,
         size, after,
@@ -127,8 +128,4 @@ def _verification(report: Report) -> pb.Verification:
 
 
 def _stamp(text: str) -> Timestamp | None:
-    if not text:
-        return None
-    made = Timestamp()
-    made.FromDatetime(datetime.fromisoformat(text))
-    return made
+    return stamp(datetime.fromisoformat(text) if text else None)

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from chassis import clock, filenames, log
+from chassis import clock, log
 from chassis.aggregate import Request
-from chassis.errors import Exists, TongbanError, forbidden, invalid, wrong_state
+from chassis.errors import Exists, TongbanError, forbidden, wrong_state
 from chassis.identity_types import Principal
+from chassis.repository import anyone
 from services.documents.access import access_document, access_read, known_people, known_units, may_sign
+from services.documents.attaching import attached
 from services.documents.model.course import SYSTEM, Actor, Entry
 from services.documents.model.incoming import ENDED, Delivery
 from services.documents.model.numbering import Series, document_number, series_id
-from services.documents.model.outgoing import Document, Elements, FileRef
+from services.documents.model.outgoing import Document, Elements
 from services.documents.paper import local, print_document
 from services.documents.repository import Desk
 
@@ -69,11 +71,8 @@ def attach_file(
 ) -> Document:
     """Add a file to a draft. Rights are checked before a byte is kept."""
     document = access_document(desk, principal, key)
-    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
-    document.attach(principal, probe)
-    stored = desk.files.put(parts, name=probe.name)
-    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
-    return _changed(desk, key, request, lambda document: document.attach(principal, file))
+    file = attached(desk, principal, document, name, media_type, parts)
+    return _step(desk, principal, key, request, lambda document: document.attach(principal, file))
 
 
 def remove_file(desk: Desk, principal: Principal, request: Request, key: str, digest: str) -> Document:
@@ -98,9 +97,10 @@ def submit_document(
     document.elements.complete()
     preview = print_document(desk, document, "")
     now = clock.now()
-    return _changed(
-        desk, key, request, lambda fresh: fresh.submit(principal, reviewers, leader, preview, opinion, now)
-    )
+    return _step(
+        desk, principal, key, request,
+        lambda fresh: fresh.submit(principal, reviewers, leader, preview, opinion, now),
+    )  # fmt: skip
 
 
 def review_document(desk: Desk, principal: Principal, request: Request, key: str, opinion: str) -> Document:
@@ -145,7 +145,7 @@ def number_document(desk: Desk, key: str) -> Document:
     printed = print_document(desk, document, number)
     at = clock.now()
     return desk.documents.change(
-        key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at)
+        key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at), anyone
     )
 
 
@@ -157,9 +157,8 @@ def give(desk: Desk, series: str, holder: str) -> int:
         except Exists:
             _log.info("series begun by another", series=series)
     # What counts is what was saved: a lost race may have tried another number first.
-    return desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder)).given[
-        holder
-    ]
+    kept = desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder), anyone)
+    return kept.given[holder]
 
 
 def dispatch_document(
@@ -176,16 +175,17 @@ def dispatch_document(
 
 def conclude_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
     """办结 by the office although units have not finished."""
-    document = access_document(desk, principal, key)
-    if not principal.has_post(document.issuing_unit, "registrar"):
-        raise forbidden("只有发文单位的文书可以办结。")
-    actor = Actor.of(principal, document.issuing_unit)
-    return _changed(
-        desk,
-        key,
-        request,
-        lambda fresh: fresh.conclude(actor, units_course(desk, fresh), reason, clock.now()),
-    )
+
+    def access(document: Document) -> None:
+        access_read(document, principal)
+        if not principal.has_post(document.issuing_unit, "registrar"):
+            raise forbidden("只有发文单位的文书可以办结。")
+
+    def step(document: Document) -> None:
+        actor = Actor.of(principal, document.issuing_unit)
+        document.conclude(actor, units_course(desk, document), reason, clock.now())
+
+    return _saved(desk, desk.documents.change(key, request, step, access))
 
 
 def withdraw_document(desk: Desk, principal: Principal, request: Request, key: str, reason: str) -> Document:
@@ -202,7 +202,7 @@ def unit_ended(desk: Desk, request: Request, key: str, unit: str, at: datetime) 
         if document.unit_ended(unit):
             document.conclude(SYSTEM, units_course(desk, document), "各单位均已办结", at)
 
-    desk.documents.change(key, request, step)
+    desk.documents.change(key, request, step, anyone)
 
 
 def units_course(desk: Desk, document: Document) -> list[Entry]:
@@ -259,28 +259,13 @@ def lapse(desk: Desk, request: Request, document: Document, at: datetime) -> Non
     for delivery in deliveries_of(desk, document):
         if delivery.state not in ENDED:
             part = Request(f"{request.key}|{delivery.unit}")
-            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(at))
-
-
-def clean_name(name: str) -> str:
-    """A file's bare name, fit to be shown and to be offered for download.
-
-    Raises InvalidInput.
-    """
-    bare = filenames.bare(name)
-    if not bare:
-        raise invalid(file="文件名不能为空，请重新命名后再上传。")
-    return bare
+            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(at), anyone)
 
 
 def _check(desk: Desk, elements: Elements) -> None:
     elements.check(desk.highest_level)
     known_units(desk, elements.addressees, "elements__addressees")
     known_units(desk, elements.copies, "elements__copies")
-
-
-def _changed(desk: Desk, key: str, request: Request, step: Callable[[Document], Any]) -> Document:
-    return _saved(desk, desk.documents.change(key, request, step))
 
 
 def _step(

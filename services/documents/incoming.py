@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chassis import clock
@@ -11,10 +12,10 @@ from chassis.aggregate import Request
 from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents.access import access_delivery, access_issued, access_received, holder_in
-from services.documents.commands import clean_name, give
+from services.documents.attaching import attached
+from services.documents.commands import give
 from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import incoming_number, series_id
-from services.documents.model.outgoing import FileRef
 from services.documents.paper import local
 from services.documents.repository import Desk
 
@@ -25,7 +26,7 @@ def open_delivery(desk: Desk, principal: Principal, key: str) -> Delivery:
     if any(reading.person == principal.person for reading in delivery.readings):
         return delivery
     note = Request(f"read:{principal.person}")
-    return desk.deliveries.change(key, note, lambda fresh: fresh.opened_by(principal, clock.now()))
+    return _changed(desk, principal, note, key, lambda fresh: fresh.opened_by(principal, clock.now()))
 
 
 def sign_for(desk: Desk, principal: Principal, request: Request, key: str) -> Delivery:
@@ -61,13 +62,13 @@ def pass_on(
     handlers: list[str], readers: list[str], proposal: str, due_at: datetime | None,
 ) -> Delivery:  # fmt: skip
     """拟办分送; handlers and readers are ids of divisions and people of the unit."""
-    unit = access_delivery(desk, principal, key).unit
-    tokens = [holder_in(desk, unit, given, "handlers") for given in handlers]
-    people = [holder_in(desk, unit, given, "readers") for given in readers]
-    return _step(
-        desk, principal, request, key,
-        lambda delivery: delivery.pass_on(principal, tokens, people, proposal, due_at, clock.now()),
-    )  # fmt: skip
+
+    def step(delivery: Delivery) -> None:
+        tokens = [holder_in(desk, delivery.unit, given, "handlers") for given in handlers]
+        people = [holder_in(desk, delivery.unit, given, "readers") for given in readers]
+        delivery.pass_on(principal, tokens, people, proposal, due_at, clock.now())
+
+    return _step(desk, principal, request, key, step)
 
 
 def handle(desk: Desk, principal: Principal, request: Request, key: str, item: str, opinion: str) -> Delivery:
@@ -81,14 +82,12 @@ def forward(
     desk: Desk, principal: Principal, request: Request, key: str, item: str, to: str, opinion: str
 ) -> Delivery:
     """转办."""
-    holder = holder_in(desk, access_delivery(desk, principal, key).unit, to, "to")
-    return _step(
-        desk,
-        principal,
-        request,
-        key,
-        lambda delivery: delivery.forward(principal, holder, opinion, item, clock.now()),
-    )
+
+    def step(delivery: Delivery) -> None:
+        holder = holder_in(desk, delivery.unit, to, "to")
+        delivery.forward(principal, holder, opinion, item, clock.now())
+
+    return _step(desk, principal, request, key, step)
 
 
 def send_back(
@@ -127,10 +126,7 @@ def attach_to_answer(
 ) -> Delivery:
     """Add a file to the answer that is being prepared. Rights are checked before a byte is kept."""
     delivery = access_delivery(desk, principal, key)
-    probe = FileRef(clean_name(name), media_type or "application/octet-stream", "", 0)
-    delivery.attach(principal, probe)
-    stored = desk.files.put(parts, name=probe.name)
-    file = FileRef(probe.name, stored.media_type, stored.digest, stored.size)
+    file = attached(desk, principal, delivery, name, media_type, parts)
     return _step(desk, principal, request, key, lambda fresh: fresh.attach(principal, file))
 
 
@@ -173,9 +169,15 @@ def accept_return(desk: Desk, principal: Principal, request: Request, key: str, 
 def _step(
     desk: Desk, principal: Principal, request: Request, key: str, step: Callable[[Delivery], Any]
 ) -> Delivery:
-    delivery = desk.deliveries.change(key, request, step, lambda one: access_received(one, principal))
+    delivery = _changed(desk, principal, request, key, step)
     desk.registry.saw(delivery)
     return delivery
+
+
+def _changed(
+    desk: Desk, principal: Principal, request: Request, key: str, step: Callable[[Delivery], Any]
+) -> Delivery:
+    return desk.deliveries.change(key, request, step, partial(access_received, principal=principal))
 
 
 def _issuer_step(
@@ -183,5 +185,4 @@ def _issuer_step(
 ) -> Delivery:
     if not principal.callers & {"registrar"}:
         raise forbidden()
-    access_issued(desk, principal, key)
-    return desk.deliveries.change(key, request, step)
+    return desk.deliveries.change(key, request, step, partial(access_issued, principal=principal))

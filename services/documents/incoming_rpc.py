@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
+from chassis.context import caller
 from chassis.server import request_of
+from chassis.times import moment
 from services.documents import incoming
 from services.documents.lists import listing
 from services.documents.repository import Desk
-from services.documents.views import caller, delivery_view, progress_view
+from services.documents.views import delivery_view, progress_view
 
 
 class Deliveries(stubs.DeliveryServiceServicer):
@@ -43,7 +44,7 @@ class Deliveries(stubs.DeliveryServiceServicer):
 
     def PassOn(self, request: pb.PassOnRequest, _: Any) -> pb.Delivery:
         """拟办分送."""
-        due = request.due_at.ToDatetime(UTC) if request.HasField("due_at") else None
+        due = moment(request.due_at)
         return self._view(
             incoming.pass_on(
                 self._desk, caller(), request_of(request), request.delivery, list(request.handlers),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis import bounds
-from chassis.registry import micros, moment
+from chassis.context import caller
+from chassis.registry import from_micros, micros
 from chassis.search import Query
+from chassis.times import moment, stamp
 from services.documents.repository import Desk
-from services.documents.views import caller
-from services.documents.wire import stamp
 
 
 def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.ListResponse:
@@ -26,8 +24,8 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
     page = own.registry.search(
         Query(
             words=request.words, must=must, size=bounds.page_size(request.page_size, 20, 100), after=request.page_token, facets=["state"],
-            since=micros(request.since.ToDatetime(UTC)) if request.HasField("since") else None,
-            until=micros(request.until.ToDatetime(UTC)) if request.HasField("until") else None,
+            since=micros(moment(request.since)),
+            until=micros(moment(request.until)),
         ),
         principal,
     )  # fmt: skip
@@ -36,6 +34,6 @@ def listing(own: Desk, request: pb.ListRequest, book: str, link: str) -> pb.List
     )
     for hit in page.hits:
         row = dict(hit.stored["row"])
-        time = stamp(moment(row.pop("time")))
+        time = stamp(from_micros(row.pop("time")))
         answer.rows.add(id=hit.id, link=link + hit.id, time=time, **row)
     return answer

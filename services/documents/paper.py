@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from chassis.errors import InvalidInput
+from chassis.times import SHANGHAI
+from chassis.words import LEVELS
 from services.documents.bodies import blocks_of
-from services.documents.model.outgoing import LEVELS, Document, FileRef
+from services.documents.model.outgoing import Document, FileRef
 from services.documents.printing import code, layout, sheet
 from services.documents.printing.errors import PrintingError
 from services.documents.repository import Desk
 
-CHINA = ZoneInfo("Asia/Shanghai")
 UPWARD = ("请示", "报告")
 ISSUER_BYTES = 40  # of elements 003 and 012 of the code (standards §3)
 
 
 def local(moment: datetime) -> datetime:
     """The moment in Chinese time."""
-    return moment.astimezone(CHINA)
+    return moment.astimezone(SHANGHAI)
 
 
 def print_document(desk: Desk, document: Document, number: str) -> FileRef:

@@ -10,6 +10,7 @@ from google.api import httpbody_pb2
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
+from chassis.context import caller
 from chassis.errors import InvalidInput, invalid, not_found
 from chassis.process import Parts
 from chassis.server import callers, request_of
@@ -21,7 +22,7 @@ from services.documents.printing import scan
 from services.documents.printing.errors import PrintingError
 from services.documents.registry import registry
 from services.documents.repository import Desk, desk
-from services.documents.views import caller, document_view, elements_of
+from services.documents.views import document_view, elements_of
 
 PERSON, REGISTRAR, LEADER = callers("person"), callers("registrar"), callers("leader")
 WHO = {

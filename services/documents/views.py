@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from tongban.documents.v1 import documents_pb2 as pb
 
-from chassis import context
-from chassis.errors import forbidden
 from chassis.identity_types import Principal
+from chassis.times import moment, stamp
 from services.documents import access, commands
 from services.documents.model.course import Matter
 from services.documents.model.incoming import Delivery
 from services.documents.model.outgoing import Document, Elements, FileRef
 from services.documents.repository import Desk
-from services.documents.wire import entry_to_wire, stamp
+from services.documents.wire import entry_to_wire
 
 
 def document_view(desk: Desk, document: Document, principal: Principal) -> pb.Document:
@@ -59,7 +56,7 @@ def elements_of(view: pb.Elements) -> Elements:
         genre=view.genre or "通知", title=view.title.strip(), body=view.body, addressees=list(view.addressees),
         copies=list(view.copies), urgency=view.urgency, level=view.level, period=view.period.strip(),
         note=view.note.strip(), reply_required=view.reply_required,
-        reply_by=view.reply_by.ToDatetime(UTC) if view.HasField("reply_by") else None, release=view.release,
+        reply_by=moment(view.reply_by), release=view.release,
     )  # fmt: skip
 
 
@@ -119,11 +116,3 @@ def items_view(matter: Matter) -> list[pb.WorkItem]:
         )
         for item in matter.items
     ]  # fmt: skip
-
-
-def caller() -> Principal:
-    """The verified caller of the current call; the door has seen to it that there is one."""
-    principal = context.current().principal
-    if principal is None:
-        raise forbidden()
-    return principal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -11,18 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.events.v1 import document_pb2 as document_events
 from tongban.events.v1 import obligation_pb2 as obligation_events
 
+from chassis.times import stamp
 from services.documents.model import course, incoming, outgoing
 from services.documents.model.incoming import Delivery
 from services.documents.model.outgoing import Document
-
-
-def stamp(moment: datetime | None) -> Timestamp | None:
-    """A moment on the wire; None stays absent."""
-    if moment is None:
-        return None
-    wire = Timestamp()
-    wire.FromDatetime(moment)
-    return wire
 
 
 def obligation_id(matter: str, item: str) -> str:

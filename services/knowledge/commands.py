@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from chassis import audit, clock
 from chassis.aggregate import Request
@@ -38,20 +39,26 @@ def access_item(shelf: Shelf, key: str, principal: Principal) -> Item:
 
     Raises NotFound, also for what is there and not for this person.
     """
-    item = shelf.items.find(key)
-    if item is not None:
-        audit.mark(level=item.level)
-    if item is None or not item.readable_by(principal):
+    return access_read(shelf.items.get(key), principal)
+
+
+def access_read(item: Item, principal: Principal) -> Item:
+    """The item, if this person may see it.
+
+    Raises NotFound.
+    """
+    audit.mark(level=item.level)
+    if not item.readable_by(principal):
         raise not_found("资料")
     return item
 
 
-def access_kept(shelf: Shelf, key: str, principal: Principal) -> Item:
+def access_kept(item: Item, principal: Principal) -> Item:
     """The item, if this person looks after it.
 
     Raises NotFound; Forbidden when the person may only read it.
     """
-    item = access_item(shelf, key, principal)
+    access_read(item, principal)
     if not item.kept_by(principal):
         raise forbidden("只有上传人和保管单位的文书、负责人可以修改。")
     return item
@@ -156,7 +163,14 @@ def replace_content(
 
 def update(shelf: Shelf, key: str, said: Description, request: Request, principal: Principal) -> Item:
     """Change what is said about an item. Raises NotFound, Forbidden, WrongState, InvalidInput, Conflict."""
-    item = access_kept(shelf, key, principal)
+
+    def step(item: Item) -> None:
+        item.describe(_fitting(shelf, item, said, principal), clock.now())
+
+    return _change(shelf, key, request, principal, step)
+
+
+def _fitting(shelf: Shelf, item: Item, said: Description, principal: Principal) -> Description:
     if said.kind not in model.UPLOADABLE and said.kind != item.kind:
         raise invalid(kind="请选择资料类别。")
     if item.source != "documents":
@@ -165,7 +179,7 @@ def update(shelf: Shelf, key: str, said: Description, request: Request, principa
         said = replace(said, readers=_audience(shelf.directory, [*said.readers, *keeper]))
     if not said.readers:
         raise invalid(readers="请选择阅读范围。")
-    return _change(shelf, key, request, principal, lambda item: item.describe(said, clock.now()))
+    return said
 
 
 def withdraw(shelf: Shelf, key: str, request: Request, principal: Principal) -> Item:
@@ -188,15 +202,7 @@ def bound(request: Request, content: Content) -> Request:
 def _change(
     shelf: Shelf, key: str, request: Request, principal: Principal, step: Callable[[Item], None]
 ) -> Item:
-    access_kept(shelf, key, principal)
-
-    def checked(item: Item) -> None:
-        # Once more on fresh data: the rights may have been taken away meanwhile.
-        if not item.kept_by(principal):
-            raise not_found("资料")
-        step(item)
-
-    return _saw(shelf, shelf.items.change(key, request, checked))
+    return _saw(shelf, shelf.items.change(key, request, step, partial(access_kept, principal=principal)))
 
 
 def _saw(shelf: Shelf, item: Item) -> Item:

@@ -12,11 +12,11 @@ from tongban.events.v1 import document_pb2 as pb
 from chassis import clock
 from chassis.consumer import Consumer, Event
 from chassis.files import Files
+from chassis.times import moment
 from services.knowledge import contents, intake
 from services.knowledge.commands import Shelf
 from services.knowledge.extract import TEXT_CHARS, Extracted
 from services.knowledge.model import ARCHIVE, NUMBER, TITLE, File, Item, Step, Version
-from services.knowledge.wire import moment
 
 CONCLUDED = "tongban.documents.v1.document.concluded"
 FETCH_SECONDS = 20.0  # for one file; less than the broker waits for an acknowledgement
@@ -71,7 +71,7 @@ def file_document(shelf: Shelf, documents: Documents, event: Event) -> str:
         document_number=told.document_number[:NUMBER],
         genre=told.genre,
         urgency=told.urgency,
-        date=moment(told, "issued_at") or moment(told, "concluded_at"),
+        date=moment(told.issued_at) or moment(told.concluded_at),
         level=told.level,
         readers=tuple(told.readers),
         addressees=tuple(told.addressees),
@@ -110,7 +110,7 @@ def _checked(pieces: Iterator[bytes], named: pb.ArchivedFile) -> Iterator[bytes]
 
 def _step(entry: pb.CourseEntry) -> Step:
     return Step(
-        time=moment(entry, "time"),
+        time=moment(entry.time),
         person=entry.person,
         on_behalf_of=entry.on_behalf_of,
         unit=entry.unit,

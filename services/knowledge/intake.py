@@ -8,6 +8,7 @@ from collections.abc import Callable
 from chassis import clock
 from chassis.aggregate import Request
 from chassis.errors import Exists
+from chassis.repository import anyone
 from services.knowledge import contents, extraction, metadata
 from services.knowledge.commands import Shelf
 from services.knowledge.model import Description, Item, Version
@@ -96,7 +97,7 @@ def _take_in(
         renew(fresh)
 
     try:
-        shelf.items.change(item.id, request, step)
+        shelf.items.change(item.id, request, step, anyone)
     except _Known:
         return UNCHANGED
     return CHANGED

@@ -10,11 +10,11 @@ from tongban.knowledge.v1 import knowledge_pb2 as pb
 
 from chassis.directory import Directory
 from chassis.identity_types import Principal
-from chassis.registry import moment as from_micros
+from chassis.registry import from_micros
 from chassis.search import Hit, Page
+from chassis.times import stamp
 from services.knowledge import registry
 from services.knowledge.model import KINDS, UPLOADABLE, Item, Version
-from services.knowledge.wire import stamp
 
 _ROW = (
     "title",

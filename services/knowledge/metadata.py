@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from chassis.times import SHANGHAI
 from services.knowledge.extract import plain
 from services.knowledge.model import EXCERPT, TITLE
 
@@ -19,7 +20,6 @@ _ORDER = re.compile(
 )
 _ISSUED = re.compile(r"\d{1,2}日\s+(?P<issuer>[\u4e00-\u9fff、]{2,40}?)(?:公布|发布|颁布)")
 _HEAD = 1_500  # characters in which a text says who issued it
-_CHINA = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _date(named: re.Match[str] | None) -> datetime | None:
     if named is None:
         return None
     try:
-        day = datetime(int(named["year"]), int(named["month"]), int(named["day"]), tzinfo=_CHINA)
+        day = datetime(int(named["year"]), int(named["month"]), int(named["day"]), tzinfo=SHANGHAI)
     except ValueError:
         # (2020-13-45) is a name like any other, not a date.
         return None
@@ -76,4 +76,4 @@ def _short(issuer: str) -> str:
 
 def china_year(moment: datetime) -> int:
     """The year in which a moment lies by Chinese time."""
-    return moment.astimezone(_CHINA).year
+    return moment.astimezone(SHANGHAI).year

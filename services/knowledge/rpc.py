@@ -12,17 +12,17 @@ from google.api import httpbody_pb2
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 from tongban.knowledge.v1 import knowledge_pb2_grpc
 
-from chassis import bounds, context
-from chassis.errors import TooMuch, invalid, not_found
-from chassis.identity_types import Principal
+from chassis import bounds
+from chassis.context import caller
+from chassis.errors import TooMuch, invalid
 from chassis.server import callers, request_of
 from chassis.settings import number
+from chassis.times import moment
 from chassis.uploads import LIMIT
 from services.knowledge import commands, contents, intake, messages, metadata, model
 from services.knowledge.commands import Shelf
 from services.knowledge.model import KINDS, NOTE, UPLOADABLE, File, Item
 from services.knowledge.streams import Stream
-from services.knowledge.wire import moment
 
 _PERSON = callers("person")
 WHO = {
@@ -43,14 +43,6 @@ WHO = {
 SECURITY = frozenset({"UpdateItem", "WithdrawItem", "RestoreItem"})
 
 
-def me() -> Principal:
-    """The verified caller."""
-    principal = context.current().principal
-    if principal is None:
-        raise not_found()
-    return principal
-
-
 class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     """tongban.knowledge.v1.KnowledgeService."""
 
@@ -62,7 +54,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     ) -> pb.SearchItemsResponse:
         page = commands.search(
             self._shelf,
-            me(),
+            caller(),
             words=request.words,
             kind=request.kind,
             year=request.year,
@@ -82,13 +74,13 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         )
 
     def GetItem(self, request: pb.GetItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
-        item, version, text = commands.read(self._shelf, request.item, me(), request.version)
-        return messages.whole(item, me(), self._shelf.directory, version, text)
+        item, version, text = commands.read(self._shelf, request.item, caller(), request.version)
+        return messages.whole(item, caller(), self._shelf.directory, version, text)
 
     def ReadItemFile(
         self, request: pb.ReadItemFileRequest, _rpc: grpc.ServicerContext
     ) -> Iterator[httpbody_pb2.HttpBody]:
-        file, pieces = commands.read_file(self._shelf, request.item, request.digest, me())
+        file, pieces = commands.read_file(self._shelf, request.item, request.digest, caller())
         media_type = file.media_type
         for piece in pieces:
             yield httpbody_pb2.HttpBody(content_type=media_type, data=piece)
@@ -97,19 +89,19 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     def ListCategories(
         self, _request: pb.ListCategoriesRequest, _rpc: grpc.ServicerContext
     ) -> pb.ListCategoriesResponse:
-        page = commands.search(self._shelf, me(), words="", size=1)
+        page = commands.search(self._shelf, caller(), words="", size=1)
         found = messages.facets(page, self._shelf.directory)
-        homes = commands.homes(self._shelf.directory, me())
+        homes = commands.homes(self._shelf.directory, caller())
         return pb.ListCategoriesResponse(facets=found, kinds=messages.kinds(), total=page.total, homes=homes)
 
     def Suggest(self, request: pb.SuggestRequest, _rpc: grpc.ServicerContext) -> pb.SuggestResponse:
         size = bounds.page_size(request.page_size, 8, 20)
-        return pb.SuggestResponse(titles=commands.suggest(self._shelf, request.prefix, me(), size))
+        return pb.SuggestResponse(titles=commands.suggest(self._shelf, request.prefix, caller(), size))
 
     def ListSimilarItems(
         self, request: pb.ListSimilarItemsRequest, _rpc: grpc.ServicerContext
     ) -> pb.ListSimilarItemsResponse:
-        found = commands.similar_to(self._shelf, request.item, me())
+        found = commands.similar_to(self._shelf, request.item, caller())
         directory = self._shelf.directory
         return pb.ListSimilarItemsResponse(
             items=[messages.brief(hit.id, hit.revision, hit.stored["row"], directory) for hit in found]
@@ -118,12 +110,12 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     def UploadItem(self, stream: Iterable[pb.UploadItemRequest], _rpc: grpc.ServicerContext) -> pb.Item:
         incoming = Stream(stream)
         header: pb.UploadHeader = incoming.header()
-        principal, request = me(), request_of(header)
+        principal, request = caller(), request_of(header)
         if len(header.note) > NOTE:
             raise invalid(note=f"版本说明不能超过 {NOTE} 个字。")
         if header.item:
             # Asked before any file is stored: who may not replace the content may not fill the store either.
-            commands.access_kept(self._shelf, header.item, principal)
+            commands.access_kept(self._shelf.items.get(header.item), principal)
             sent = self._stored(incoming)
             item = commands.replace_content(
                 self._shelf, header.item, sent, header.text, header.note, request, principal
@@ -147,13 +139,13 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
 
     def UpdateItem(self, request: pb.UpdateItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
         said = self._said(request, request.title, KINDS, request.readers)
-        return self._whole(commands.update(self._shelf, request.item, said, request_of(request), me()))
+        return self._whole(commands.update(self._shelf, request.item, said, request_of(request), caller()))
 
     def WithdrawItem(self, request: pb.WithdrawItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
-        return self._whole(commands.withdraw(self._shelf, request.item, request_of(request), me()))
+        return self._whole(commands.withdraw(self._shelf, request.item, request_of(request), caller()))
 
     def RestoreItem(self, request: pb.RestoreItemRequest, _rpc: grpc.ServicerContext) -> pb.Item:
-        return self._whole(commands.restore(self._shelf, request.item, request_of(request), me()))
+        return self._whole(commands.restore(self._shelf, request.item, request_of(request), caller()))
 
     def ImportItem(
         self, stream: Iterable[pb.ImportItemRequest], _rpc: grpc.ServicerContext
@@ -190,7 +182,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             level=given.level,
             categories=given.categories,
             document_number=given.document_number if "document_number" in fields else "",
-            date=moment(given, "date") if "date" in fields else None,
+            date=moment(given.date) if "date" in fields else None,
         )
 
     def _stored(self, incoming: Stream) -> list[File]:
@@ -203,4 +195,4 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
 
     def _whole(self, item: Item) -> pb.Item:
         text = contents.text_of(self._shelf.files, item.content)
-        return messages.whole(item, me(), self._shelf.directory, None, text)
+        return messages.whole(item, caller(), self._shelf.directory, None, text)

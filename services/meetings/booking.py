@@ -21,6 +21,7 @@ from functools import partial
 from chassis import clock, log
 from chassis.aggregate import Request
 from chassis.errors import TimedOut, Unavailable
+from chassis.repository import anyone
 from services.meetings.model import Booking, Meeting, RoomDay, RoomTaken, day_key
 from services.meetings.repository import End, Hold, Records
 
@@ -66,7 +67,7 @@ class BookingDesk:
                 request = Request(f"lost:{meeting.claim}")
                 _log.error("room lost", meeting=key, claim=meeting.claim)
                 self._records.meetings.change(
-                    key, request, partial(_lose_room, claim=meeting.claim, now=clock.now())
+                    key, request, partial(_lose_room, claim=meeting.claim, now=clock.now()), anyone
                 )
             else:
                 for day in meeting.touched:
@@ -93,7 +94,9 @@ class BookingDesk:
         for end in due:
             meeting = self._records.meetings.find(end.id)
             if meeting is not None and meeting.state == "called" and meeting.notice.span.end <= now:
-                self._records.meetings.change(end.id, Request(f"end:{end.id}"), lambda one: one.conclude(now))
+                self._records.meetings.change(
+                    end.id, Request(f"end:{end.id}"), lambda one: one.conclude(now), anyone
+                )
             self._records.ends.remove(end.id)
         return len(due)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from functools import partial
 
 from chassis import clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
-from chassis.errors import Conflict, forbidden, invalid, not_found, wrong_state
+from chassis.errors import changed_meanwhile, forbidden, invalid, not_found, wrong_state
 from chassis.identity_types import Principal
 from services.meetings.booking import BookingDesk, booking_of
 from services.meetings.model import Answer, Meeting, RoomTaken
@@ -49,8 +50,10 @@ def change_meeting(
     key: str, announced: Announced,
 ) -> Meeting:  # fmt: skip
     """Announce what is different; a new time or room is claimed first, and the old one given back after the save."""
+    access = partial(access_manage, principal=principal)
+    # Read first, since a room is claimed before the save: who may not change the meeting may not hold a room for it either.
     current = records.meetings.get(key)
-    access_manage(current, principal)
+    access(current)
     if request.seen(current):
         return current
     notice, number = notice_of(records, directory, announced, current.organiser_unit), current.number
@@ -59,14 +62,11 @@ def change_meeting(
 
     def save(claim: str, day: str) -> Meeting:
         def step(meeting: Meeting) -> None:
-            access_manage(meeting, principal)
             if meeting.number != number:
-                raise Conflict(
-                    "CHANGED_MEANWHILE", "内容已被他人更新，请刷新后再试。", "Changed meanwhile; read again."
-                )
+                raise changed_meanwhile()
             meeting.change(notice, claim, day, to, principal.person, clock.now())
 
-        return records.meetings.change(key, request, step)
+        return records.meetings.change(key, request, step, access)
 
     if same_place:
         return save(current.claim, "")
@@ -88,14 +88,11 @@ def cancel_meeting(
     records: Records, desk: BookingDesk, principal: Principal, request: Request, *, key: str, reason: str
 ) -> Meeting:
     """Call it off and free the room."""
-    # Who may not know of it learns nothing from its revision either, which `change` looks at first.
-    access_manage(records.meetings.get(key), principal)
 
     def step(meeting: Meeting) -> None:
-        access_manage(meeting, principal)
         meeting.cancel(principal.person, reason, clock.now())
 
-    saved = records.meetings.change(key, request, step)
+    saved = records.meetings.change(key, request, step, partial(access_manage, principal=principal))
     desk.settle(key)
     return saved
 
@@ -115,26 +112,25 @@ def answer_invitation(
         raise invalid(attendees="所选的参会人员不存在，请重新选择。")
 
     def step(meeting: Meeting) -> None:
-        access_meeting(meeting, principal)
         one = meeting.invitation(number, principal.tokens)
         meeting.answer(one, answer, principal.person, clock.now())
 
-    return records.meetings.change(key, request, step)
+    return records.meetings.change(key, request, step, partial(access_meeting, principal=principal))
 
 
 def mark_read(records: Records, principal: Principal, request: Request, key: str) -> Meeting:
     """Note that the caller has seen the present notice, where the caller answers for an invitation."""
+    # Looked at first, since most who open a meeting have nothing to note any more.
     current = access_meeting(records.meetings.get(key), principal)
     if all(one.read_at is not None for one in current.invitations if one.holder in principal.tokens):
         return current
 
     def step(meeting: Meeting) -> None:
-        access_meeting(meeting, principal)
         for one in meeting.invitations:
             if one.holder in principal.tokens:
                 meeting.read(one, principal.person, clock.now())
 
-    return records.meetings.change(key, request, step)
+    return records.meetings.change(key, request, step, partial(access_meeting, principal=principal))
 
 
 def urge_receipts(
@@ -143,10 +139,9 @@ def urge_receipts(
     """Ask all who have not answered."""
 
     def step(meeting: Meeting) -> None:
-        access_manage(meeting, principal)
         meeting.urge(request, principal.person, message, clock.now())
 
-    return records.meetings.change(key, request, step)
+    return records.meetings.change(key, request, step, partial(access_manage, principal=principal))
 
 
 def access_meeting(meeting: Meeting, principal: Principal) -> Meeting:

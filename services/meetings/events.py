@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.events.v1 import meeting_pb2, obligation_pb2
 
 from chassis import clock, loops
 from chassis.consumer import Consumer, Event
+from chassis.times import SHANGHAI, stamp
 from services.meetings.booking import BookingDesk
-from services.meetings.model import SHANGHAI, Closed, Meeting, Opened, Scheduled, Urged
+from services.meetings.model import Closed, Meeting, Opened, Scheduled, Urged
 
 TICK = 20.0  # seconds between two looks at holds and ends
 
@@ -79,22 +79,6 @@ def mend(desk: BookingDesk) -> Callable[[Any], None]:
             desk.settle(one.id)
 
     return settle
-
-
-def moment(given: Timestamp) -> datetime | None:
-    """A moment as it is kept: UTC, to the millisecond; None for an absent one."""
-    if not given.seconds and not given.nanos:
-        return None
-    return datetime.fromtimestamp(given.seconds, UTC) + timedelta(milliseconds=given.nanos // 1_000_000)
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    """A moment as it goes over the wire."""
-    if at is None:
-        return None
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made
 
 
 def _opened(meeting: Meeting, event: Opened) -> Message:

@@ -13,7 +13,8 @@ from chassis.errors import Exists, forbidden, invalid
 from chassis.identity_types import Principal
 from chassis.registry import Registry, micros
 from chassis.search import Query
-from services.meetings.model import SHANGHAI, Booking, Meeting, Room, Span, day_key
+from chassis.times import SHANGHAI
+from services.meetings.model import Booking, Meeting, Room, Span, day_key
 from services.meetings.places import may_book
 from services.meetings.registry import readers
 from services.meetings.repository import Records
@@ -49,9 +50,11 @@ def save_room(records: Records, principal: Principal, request: Request, room: Ro
     if not principal.has_post(room.unit, "registrar"):
         raise forbidden("只有本单位文书可以管理会议室。")
 
-    def step(there: Room) -> None:
+    def access(there: Room) -> None:
         if not principal.has_post(there.unit, "registrar"):
             raise forbidden("这个编号的会议室属于其他单位。")
+
+    def step(there: Room) -> None:
         for name in ("name", "unit", "location", "capacity", "equipment", "shared", "closed"):
             setattr(there, name, getattr(room, name))
 
@@ -61,7 +64,7 @@ def save_room(records: Records, principal: Principal, request: Request, room: Ro
         except Exists:
             # Somebody else was first with this id; then it is a change.
             pass
-    return records.rooms.change(room.id, replace(request, etag=etag), step)
+    return records.rooms.change(room.id, replace(request, etag=etag), step, access)
 
 
 def calendar(

@@ -8,16 +8,16 @@ import grpc
 from tongban.meetings.v1 import meetings_pb2 as pb
 from tongban.meetings.v1 import meetings_pb2_grpc
 
-from chassis import bounds, context
+from chassis import bounds
+from chassis.context import caller
 from chassis.directory import Directory
-from chassis.errors import NotSignedIn, invalid
+from chassis.errors import invalid
 from chassis.identity_types import Principal
-from chassis.registry import Registry, moment
+from chassis.registry import Registry, from_micros
 from chassis.server import Who, callers, request_of
+from chassis.times import moment, stamp
 from services.meetings import commands, queries
 from services.meetings.booking import BookingDesk
-from services.meetings.events import moment as told
-from services.meetings.events import stamp
 from services.meetings.model import Answer, Invitation, Meeting, Room, Span, span
 from services.meetings.places import Announced
 from services.meetings.repository import Records
@@ -59,11 +59,11 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
             id=given.room, name=given.name, unit=given.unit, location=given.location, capacity=given.capacity,
             equipment=given.equipment, shared=given.shared, closed=given.closed,
         )  # fmt: skip
-        return _room(queries.save_room(self._records, _caller(), request_of(request), room, given.etag))
+        return _room(queries.save_room(self._records, caller(), request_of(request), room, given.etag))
 
     def GetCalendar(self, request: pb.GetCalendarRequest, _: grpc.ServicerContext) -> pb.GetCalendarResponse:
         asked = (request.room, request.date, request.days)
-        rooms, shown, first, days = queries.calendar(self._records, _caller(), *asked)
+        rooms, shown, first, days = queries.calendar(self._records, caller(), *asked)
         return pb.GetCalendarResponse(
             rooms=map(_room, rooms), bookings=map(_booking, shown), date=first.isoformat(), days=days
         )
@@ -72,7 +72,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         self, request: pb.ListAvailabilityRequest, _: grpc.ServicerContext
     ) -> pb.ListAvailabilityResponse:
         found = queries.availability(
-            self._records, self._directory, _caller(), _span(request), request.meeting
+            self._records, self._directory, caller(), _span(request), request.meeting
         )
         rows = [
             pb.Availability(room=_room(room), free=not taken, taken_by=map(_booking, taken))
@@ -84,14 +84,14 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         self, request: pb.ListMeetingsRequest, _: grpc.ServicerContext
     ) -> pb.ListMeetingsResponse:
         listing = queries.list_meetings(
-            self._registry, _caller(), past=request.past, words=request.words, since=told(request.since),
-            until=told(request.until), organised=request.organised, size=bounds.page_size(request.page_size, 20, 200), after=request.page_token,
+            self._registry, caller(), past=request.past, words=request.words, since=moment(request.since),
+            until=moment(request.until), organised=request.organised, size=bounds.page_size(request.page_size, 20, 200), after=request.page_token,
         )  # fmt: skip
         rows = [_row(key, row) for key, row in listing.rows]
         return pb.ListMeetingsResponse(meetings=rows, next_page_token=listing.next, total=listing.total)
 
     def GetMeeting(self, request: pb.GetMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
-        return _meeting(commands.access_meeting(self._records.meetings.get(request.meeting), _caller()))
+        return _meeting(commands.access_meeting(self._records.meetings.get(request.meeting), caller()))
 
     def CallMeeting(self, request: pb.CallMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return self._saved(
@@ -99,7 +99,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
                 self._records,
                 self._desk,
                 self._directory,
-                _caller(),
+                caller(),
                 request_of(request),
                 _announced(request),
                 request.unit,
@@ -109,7 +109,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
     def ChangeMeeting(self, request: pb.ChangeMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         return self._saved(
             commands.change_meeting(
-                self._records, self._desk, self._directory, _caller(), request_of(request), request.meeting,
+                self._records, self._desk, self._directory, caller(), request_of(request), request.meeting,
                 _announced(request),
             )
         )  # fmt: skip
@@ -117,7 +117,7 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
     def CancelMeeting(self, request: pb.CancelMeetingRequest, _: grpc.ServicerContext) -> pb.Meeting:
         which = {"key": request.meeting, "reason": request.reason}
         return self._saved(
-            commands.cancel_meeting(self._records, self._desk, _caller(), request_of(request), **which)
+            commands.cancel_meeting(self._records, self._desk, caller(), request_of(request), **which)
         )
 
     def AnswerInvitation(self, request: pb.AnswerInvitationRequest, _: grpc.ServicerContext) -> pb.Meeting:
@@ -126,32 +126,25 @@ class MeetingService(meetings_pb2_grpc.MeetingServiceServicer):
         )
         return self._saved(
             commands.answer_invitation(
-                self._records, self._directory, _caller(), request_of(request), key=request.meeting,
+                self._records, self._directory, caller(), request_of(request), key=request.meeting,
                 number=request.invitation, answer=answer,
             )
         )  # fmt: skip
 
     def MarkRead(self, request: pb.MarkReadRequest, _: grpc.ServicerContext) -> pb.Meeting:
-        return _meeting(commands.mark_read(self._records, _caller(), request_of(request), request.meeting))
+        return _meeting(commands.mark_read(self._records, caller(), request_of(request), request.meeting))
 
     def UrgeReceipts(self, request: pb.UrgeReceiptsRequest, _: grpc.ServicerContext) -> pb.Meeting:
         which = {"key": request.meeting, "message": request.message}
-        return _meeting(commands.urge_receipts(self._records, _caller(), request_of(request), **which))
+        return _meeting(commands.urge_receipts(self._records, caller(), request_of(request), **which))
 
     def _saved(self, meeting: Meeting) -> pb.Meeting:
         self._registry.saw(meeting)
         return _meeting(meeting)
 
 
-def _caller() -> Principal:
-    principal = context.current().principal
-    if principal is None:
-        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
-    return principal
-
-
 def _span(request: Any) -> Span:
-    start, end = told(request.starts_at), told(request.ends_at)
+    start, end = moment(request.starts_at), moment(request.ends_at)
     if start is None or end is None:
         raise invalid(starts_at="请填写会议的开始和结束时间。")
     return span(start, end)
@@ -160,7 +153,7 @@ def _span(request: Any) -> Span:
 def _announced(request: Any) -> Announced:
     return Announced(
         title=request.title, agenda=request.agenda, span=_span(request), room=request.room, place=request.place,
-        reply_by=told(request.reply_by), participants=list(request.participants),
+        reply_by=moment(request.reply_by), participants=list(request.participants),
     )  # fmt: skip
 
 
@@ -181,29 +174,29 @@ def _booking(shown: queries.Shown) -> pb.Booking:
 
 def _row(key: str, row: dict[str, Any]) -> pb.MeetingRow:
     return pb.MeetingRow(
-        meeting=key, title=row["title"], starts_at=stamp(moment(row["start"])), ends_at=stamp(moment(row["end"])),
+        meeting=key, title=row["title"], starts_at=stamp(from_micros(row["start"])), ends_at=stamp(from_micros(row["end"])),
         place=row["place"], organiser=row["organiser"], organiser_unit=row["organiser_unit"], state=row["state"],
         invited=row["invited"], answered=row["answered"],
-        mine_open=row["state"] == "called" and not _caller().tokens.isdisjoint(row["open"]),
+        mine_open=row["state"] == "called" and not caller().tokens.isdisjoint(row["open"]),
     )  # fmt: skip
 
 
 def _meeting(meeting: Meeting) -> pb.Meeting:
-    notice, caller = meeting.notice, _caller()
+    notice, principal = meeting.notice, caller()
     return pb.Meeting(
         meeting=meeting.id, title=notice.title, agenda=notice.agenda, starts_at=stamp(notice.span.start),
         ends_at=stamp(notice.span.end), room=notice.room, place=notice.place, organiser=meeting.organiser,
         organiser_unit=meeting.organiser_unit, state=meeting.state, reason=meeting.reason,
-        invitations=[_invitation(one, caller) for one in meeting.invitations],
+        invitations=[_invitation(one, principal) for one in meeting.invitations],
         changes=[pb.Change(at=stamp(one.at), by=one.by, text=one.text) for one in meeting.changes],
         reply_by=stamp(notice.reply_by), etag=str(meeting.revision), created_at=stamp(meeting.created_at),
-        may_manage=meeting.state == "called" and commands.may_manage(meeting, caller),
+        may_manage=meeting.state == "called" and commands.may_manage(meeting, principal),
     )  # fmt: skip
 
 
-def _invitation(one: Invitation, caller: Principal) -> pb.Invitation:
+def _invitation(one: Invitation, principal: Principal) -> pb.Invitation:
     return pb.Invitation(
         number=one.number, holder=one.holder, state=one.state, attendees=one.attendees, names=one.names,
         reason=one.reason, answered_by=one.answered_by, answered_at=stamp(one.answered_at), read_by=one.read_by,
-        read_at=stamp(one.read_at), mine=one.state != "withdrawn" and one.holder in caller.tokens,
+        read_at=stamp(one.read_at), mine=one.state != "withdrawn" and one.holder in principal.tokens,
     )  # fmt: skip

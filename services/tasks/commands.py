@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from chassis import clock
 from chassis.aggregate import Request
@@ -87,26 +88,20 @@ def settle_return(
     assignees: list[str],
 ) -> Task:
     """Answer a return: give the part to others, or let it rest."""
-    # Who may not know of it learns nothing from its revision either, which `change` looks at first.
-    access_task(tasks.get(key), principal)
-    to = holders(directory, assignees)
 
     def step(task: Task) -> None:
-        access_manage(task, principal)
-        task.settle(number, to, principal.person, clock.now())
+        task.settle(number, holders(directory, assignees), principal.person, clock.now())
 
-    return tasks.change(key, request, step)
+    return tasks.change(key, request, step, partial(access_manage, principal=principal))
 
 
 def cancel_task(tasks: Tasks, principal: Principal, request: Request, *, key: str, reason: str) -> Task:
     """Withdraw what is still open."""
-    access_task(tasks.get(key), principal)
 
     def step(task: Task) -> None:
-        access_manage(task, principal)
         task.cancel(principal.person, reason, clock.now())
 
-    return tasks.change(key, request, step)
+    return tasks.change(key, request, step, partial(access_manage, principal=principal))
 
 
 def access_task(task: Task, principal: Principal) -> Task:
@@ -159,10 +154,7 @@ def _on_part(
     number: int,
     step: Callable[[Task, Assignment], None],
 ) -> Task:
-    access_task(tasks.get(key), principal)
-
     def on_own(task: Task) -> None:
-        access_task(task, principal)
         step(task, task.part(number, principal.tokens))
 
-    return tasks.change(key, request, on_own)
+    return tasks.change(key, request, on_own, partial(access_task, principal=principal))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.events.v1 import obligation_pb2 as pb
 
 from chassis.consumer import Consumer, Event
+from chassis.times import moment, stamp
 from services.tasks.ledger import Ledger
 from services.tasks.model import Closed, Closing, Facts, Holding, Obligation, Opened, Task, Urged, Urging
 
@@ -19,7 +18,7 @@ def obligation_event(obligation: Obligation, event: Urged) -> Message:
     """An urging that arose here, as the other services hear of it."""
     urging = event.urging
     return pb.ObligationUrged(
-        obligation=obligation.id, urging=urging.id, by=urging.by, message=urging.message, at=_stamp(urging.at)
+        obligation=obligation.id, urging=urging.id, by=urging.by, message=urging.message, at=stamp(urging.at)
     )
 
 
@@ -27,12 +26,12 @@ def task_event(task: Task, event: Opened | Closed) -> Message:
     """A task's news: its parts are obligations like those of any other service."""
     if isinstance(event, Closed):
         return pb.ObligationClosed(
-            obligation=event.obligation, sequence=2, outcome=event.outcome, by=event.by, at=_stamp(event.at)
+            obligation=event.obligation, sequence=2, outcome=event.outcome, by=event.by, at=stamp(event.at)
         )
     return pb.ObligationOpened(
         obligation=event.obligation, sequence=1, holder=event.holder, kind=event.kind, action=event.action,
         title=task.title, link=f"/tasks/task/{task.id}", sender=event.sender, sender_unit=event.sender_unit,
-        urgency=task.urgency, opened_at=_stamp(event.at), due_at=_stamp(event.due_at), matter=task.id,
+        urgency=task.urgency, opened_at=stamp(event.at), due_at=stamp(event.due_at), matter=task.id,
     )  # fmt: skip
 
 
@@ -104,18 +103,3 @@ class Handlers:
         if not told.obligation or ("holder" in told.DESCRIPTOR.fields_by_name and not told.holder):
             raise ValueError(f"{told.DESCRIPTOR.name} without obligation or holder")
         self._ledger.take_in(told.obligation, event.request(), merge)
-
-
-def moment(stamp: Timestamp) -> datetime | None:
-    """A moment as it is kept: UTC, to the millisecond (what MongoDB keeps); None for an absent one."""
-    if not stamp.seconds and not stamp.nanos:
-        return None
-    return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(milliseconds=stamp.nanos // 1_000_000)
-
-
-def _stamp(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(at)
-    return stamp

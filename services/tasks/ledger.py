@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from chassis.aggregate import Request
 from chassis.bus import push_subject
-from chassis.errors import Conflict, Exists
-from chassis.repository import Repository
+from chassis.errors import too_busy
+from chassis.records import attempts
+from chassis.repository import Repository, anyone
 from services.tasks.model import Obligation
 from services.tasks.repository import TodoLists
 
-ATTEMPTS = 60
 TURNS = 64
 Push = Callable[[str, bytes], None]
 
@@ -38,22 +38,19 @@ class Ledger:
 
         merge returns False when it brings nothing new; then nothing is saved, but the lists are looked at all the same.
         """
-        for _ in range(ATTEMPTS):
+        self.follow(self._merged(key, request, merge))
+
+    def _merged(self, key: str, request: Request, merge: Callable[[Obligation], bool]) -> Obligation:
+        for beginning in attempts():
             known = self._obligations.find(key)
             if known is not None:
                 # `known` is a copy: whether it would change decides if there is anything to save.
-                kept = self._obligations.change(key, request, merge) if merge(known) else known
-                break
+                return self._obligations.change(key, request, merge, anyone) if merge(known) else known
             fresh = Obligation(id=key)
             merge(fresh)
-            try:
-                kept = self._obligations.add(fresh, request)
-            except Exists:
-                continue
-            break
-        else:
-            raise Conflict("TOO_BUSY", "同时操作的人过多，请稍后再试。", "Too many concurrent changes.")
-        self.follow(kept)
+            with beginning:
+                return self._obligations.add(fresh, request)
+        raise too_busy()
 
     def follow(self, obligation: Obligation) -> None:
         """Make every list say what the obligation, as it was just saved or read, says, and tell those whose list changed."""

@@ -123,13 +123,15 @@ def urge(
     Raises NotFound, Forbidden, WrongState.
     """
 
-    def step(obligation: Obligation) -> None:
+    def access(obligation: Obligation) -> None:
         access_obligation(obligation, directory, principal)
         if not may_urge(obligation, principal):
             raise forbidden("只有发出人及其单位的文书、负责人可以催办。")
+
+    def step(obligation: Obligation) -> None:
         obligation.ask(request, principal.person, message, clock.now())
 
-    return obligations.change(key, request, step)
+    return obligations.change(key, request, step, access)
 
 
 def access_obligation(obligation: Obligation, directory: Directory, principal: Principal) -> Obligation:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chassis.directory import Directory
 from chassis.process import Parts
-from chassis.registry import Registry, micros, moment
+from chassis.registry import Registry, from_micros, micros
 from chassis.search import Entry, Field, Schema
 from services.tasks.model import Obligation, Summary
 
@@ -109,5 +109,5 @@ def to_row(row: Summary) -> dict[str, Any]:
 
 def from_row(row: dict[str, Any]) -> Summary:
     """The inverse of to_row."""
-    dates: dict[str, datetime | None] = {name: moment(row[name]) for name in _DATES}
+    dates: dict[str, datetime | None] = {name: from_micros(row[name]) for name in _DATES}
     return Summary(**{**row, **dates})

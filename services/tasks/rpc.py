@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.tasks.v1 import tasks_pb2 as pb
 from tongban.tasks.v1 import tasks_pb2_grpc
 
-from chassis import bounds, context
+from chassis import bounds
+from chassis.context import caller
 from chassis.directory import Directory
-from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
 from chassis.registry import Registry
 from chassis.server import Who, callers, request_of
+from chassis.times import moment, stamp
 from services.tasks import commands, queries, statistics
-from services.tasks.events import moment
 from services.tasks.model import Assignment, Count, Obligation, Summary, Task
 from services.tasks.repository import Records
 
@@ -57,7 +55,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     def ListTodo(self, request: pb.ListTodoRequest, _: grpc.ServicerContext) -> pb.ListTodoResponse:
         size = bounds.page_size(request.page_size, PAGE, LARGEST)
         items, following, count = queries.list_todo(
-            self._lists, _caller(), request.kind, size, request.page_token
+            self._lists, caller(), request.kind, size, request.page_token
         )
         rows = [_obligation(item) for item in items]
         return pb.ListTodoResponse(obligations=rows, next_page_token=following, count=_count(count))
@@ -65,7 +63,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     def GetTodoCount(
         self, _request: pb.GetTodoCountRequest, _: grpc.ServicerContext
     ) -> pb.GetTodoCountResponse:
-        _, _, count = queries.list_todo(self._lists, _caller(), "", 1, "")
+        _, _, count = queries.list_todo(self._lists, caller(), "", 1, "")
         return pb.GetTodoCountResponse(count=_count(count))
 
     def ListDone(self, request: pb.ListDoneRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:
@@ -76,17 +74,15 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
             after=request.page_token,
         )
         since, until = moment(request.since), moment(request.until)
-        return _listing(queries.list_done(self._registry, _caller(), wanted, since, until))
+        return _listing(queries.list_done(self._registry, caller(), wanted, since, until))
 
     def ListSent(self, request: pb.ListSentRequest, _: grpc.ServicerContext) -> pb.ListObligationsResponse:
-        return _listing(queries.list_sent(self._registry, _caller(), _wanted(request), request.unit))
+        return _listing(queries.list_sent(self._registry, caller(), _wanted(request), request.unit))
 
     def ListUnitObligations(
         self, request: pb.ListUnitObligationsRequest, _: grpc.ServicerContext
     ) -> pb.ListObligationsResponse:
-        listing = queries.list_unit(
-            self._registry, self._directory, _caller(), _wanted(request), request.unit
-        )
+        listing = queries.list_unit(self._registry, self._directory, caller(), _wanted(request), request.unit)
         return _listing(listing)
 
     def GetStatistics(
@@ -94,18 +90,18 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     ) -> pb.GetStatisticsResponse:
         since, until = moment(request.since), moment(request.until)
         whole, parts, kinds = statistics.statistics(
-            self._registry, self._directory, _caller(), request.unit, since, until
+            self._registry, self._directory, caller(), request.unit, since, until
         )
         return pb.GetStatisticsResponse(whole=_figures(whole), parts=map(_figures, parts), open_kinds=kinds)
 
     def GetObligation(self, request: pb.GetObligationRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:
         return _detail(
-            queries.read_obligation(self._obligations, self._directory, _caller(), request.obligation)
+            queries.read_obligation(self._obligations, self._directory, caller(), request.obligation)
         )
 
     def Urge(self, request: pb.UrgeRequest, _: grpc.ServicerContext) -> pb.ObligationDetail:
         urged = queries.urge(
-            self._obligations, self._directory, _caller(), request_of(request),
+            self._obligations, self._directory, caller(), request_of(request),
             key=request.obligation, message=request.message,
         )  # fmt: skip
         self._registry.saw(urged)
@@ -114,20 +110,20 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     def CreateTask(self, request: pb.CreateTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.create_task(
-                self._tasks, self._directory, _caller(), request_of(request), title=request.title, text=request.text,
+                self._tasks, self._directory, caller(), request_of(request), title=request.title, text=request.text,
                 assignees=list(request.assignees), urgency=request.urgency, unit=request.unit,
                 due_at=moment(request.due_at),
             )
         )  # fmt: skip
 
     def GetTask(self, request: pb.GetTaskRequest, _: grpc.ServicerContext) -> pb.Task:
-        return _task(commands.read_task(self._tasks, _caller(), request.task))
+        return _task(commands.read_task(self._tasks, caller(), request.task))
 
     def ReportProgress(self, request: pb.ReportProgressRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.report_progress(
                 self._tasks,
-                _caller(),
+                caller(),
                 request_of(request),
                 key=request.task,
                 number=request.assignment,
@@ -139,7 +135,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         return _task(
             commands.complete_task(
                 self._tasks,
-                _caller(),
+                caller(),
                 request_of(request),
                 key=request.task,
                 number=request.assignment,
@@ -151,7 +147,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         return _task(
             commands.return_task(
                 self._tasks,
-                _caller(),
+                caller(),
                 request_of(request),
                 key=request.task,
                 number=request.assignment,
@@ -162,7 +158,7 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     def SettleReturn(self, request: pb.SettleReturnRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.settle_return(
-                self._tasks, self._directory, _caller(), request_of(request), key=request.task,
+                self._tasks, self._directory, caller(), request_of(request), key=request.task,
                 number=request.assignment, assignees=list(request.assignees),
             )
         )  # fmt: skip
@@ -170,16 +166,9 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
     def CancelTask(self, request: pb.CancelTaskRequest, _: grpc.ServicerContext) -> pb.Task:
         return _task(
             commands.cancel_task(
-                self._tasks, _caller(), request_of(request), key=request.task, reason=request.reason
+                self._tasks, caller(), request_of(request), key=request.task, reason=request.reason
             )
         )
-
-
-def _caller() -> Principal:
-    principal = context.current().principal
-    if principal is None:
-        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
-    return principal
 
 
 def _wanted(request: Any) -> queries.Wanted:
@@ -189,21 +178,13 @@ def _wanted(request: Any) -> queries.Wanted:
     )  # fmt: skip
 
 
-def _stamp(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(at)
-    return stamp
-
-
 def _obligation(row: Summary) -> pb.Obligation:
     return pb.Obligation(
         obligation=row.obligation, kind=row.kind, action=row.action, title=row.title, link=row.link, holder=row.holder,
         sender=row.sender, sender_unit=row.sender_unit, urgency=row.urgency, level=row.level,
-        opened_at=_stamp(row.opened_at), due_at=_stamp(row.due_at), matter=row.matter, on_behalf_of=row.on_behalf_of,
-        urged=row.urged, urged_at=_stamp(row.urged_at), urge_message=row.urge_message, state=row.state,
-        outcome=row.outcome, closed_by=row.closed_by, closed_at=_stamp(row.closed_at),
+        opened_at=stamp(row.opened_at), due_at=stamp(row.due_at), matter=row.matter, on_behalf_of=row.on_behalf_of,
+        urged=row.urged, urged_at=stamp(row.urged_at), urge_message=row.urge_message, state=row.state,
+        outcome=row.outcome, closed_by=row.closed_by, closed_at=stamp(row.closed_at),
     )  # fmt: skip
 
 
@@ -225,29 +206,29 @@ def _figures(one: statistics.Figures) -> pb.UnitStatistics:
 
 
 def _detail(obligation: Obligation) -> pb.ObligationDetail:
-    may_urge = obligation.state == "open" and queries.may_urge(obligation, _caller())
+    may_urge = obligation.state == "open" and queries.may_urge(obligation, caller())
     return pb.ObligationDetail(
         obligation=_obligation(obligation.summary()),
-        holdings=[pb.Holding(holder=one.holder, by=one.by, at=_stamp(one.at)) for one in obligation.holdings],
-        urgings=[pb.Urging(by=one.by, message=one.message, at=_stamp(one.at)) for one in obligation.urgings],
+        holdings=[pb.Holding(holder=one.holder, by=one.by, at=stamp(one.at)) for one in obligation.holdings],
+        urgings=[pb.Urging(by=one.by, message=one.message, at=stamp(one.at)) for one in obligation.urgings],
         may_urge=may_urge,
     )
 
 
 def _task(task: Task) -> pb.Task:
-    caller = _caller()
+    principal = caller()
     return pb.Task(
         task=task.id, title=task.title, text=task.text, creator=task.creator, creator_unit=task.creator_unit,
-        urgency=task.urgency, created_at=_stamp(task.created_at), due_at=_stamp(task.due_at), state=task.state,
-        reason=task.reason, assignments=[_assignment(task, one, caller) for one in task.assignments],
-        etag=str(task.revision), may_manage=commands.may_manage(task, caller),
+        urgency=task.urgency, created_at=stamp(task.created_at), due_at=stamp(task.due_at), state=task.state,
+        reason=task.reason, assignments=[_assignment(task, one, principal) for one in task.assignments],
+        etag=str(task.revision), may_manage=commands.may_manage(task, principal),
     )  # fmt: skip
 
 
-def _assignment(task: Task, part: Assignment, caller: Principal) -> pb.Assignment:
+def _assignment(task: Task, part: Assignment, principal: Principal) -> pb.Assignment:
     return pb.Assignment(
-        number=part.number, holder=part.holder, state=part.state, opened_at=_stamp(part.opened_at),
-        closed_at=_stamp(part.closed_at), closed_by=part.closed_by, note=part.note,
-        progress=[pb.Progress(by=one.by, text=one.text, at=_stamp(one.at)) for one in part.progress],
-        obligation=task.obligation(part), mine=part.state == "open" and part.holder in caller.tokens,
+        number=part.number, holder=part.holder, state=part.state, opened_at=stamp(part.opened_at),
+        closed_at=stamp(part.closed_at), closed_by=part.closed_by, note=part.note,
+        progress=[pb.Progress(by=one.by, text=one.text, at=stamp(one.at)) for one in part.progress],
+        obligation=task.obligation(part), mine=part.state == "open" and part.holder in principal.tokens,
     )  # fmt: skip

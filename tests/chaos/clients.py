@@ -16,6 +16,7 @@ from typing import Any
 
 from chassis.aggregate import Request
 from chassis.errors import Conflict, Exists, TongbanError, Unavailable
+from chassis.repository import anyone
 from chassis.store import Store
 from chassis.tests.helpers import Thing, settings, things
 
@@ -101,7 +102,9 @@ class Client:
                         # Its own request id: whoever is second finds it there.
                         self._wins(lambda: self.lists.add(Thing(id=key), Request(f"begin-{word}")))
                     return list(
-                        self.lists.change(key, Request(word), lambda one: one.words.update({word: ""})).words
+                        self.lists.change(
+                            key, Request(word), lambda one: one.words.update({word: ""}), anyone
+                        ).words
                     )
                 except Unavailable:
                     time.sleep(0.05)

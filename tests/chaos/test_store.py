@@ -9,6 +9,7 @@ import pytest
 
 from chassis.aggregate import Request
 from chassis.errors import Unavailable
+from chassis.repository import anyone
 from chassis.store import Store
 from chassis.tests.helpers import Thing, settings, things
 from deploy.local.stack import Stack
@@ -67,7 +68,10 @@ def test_kill_9_of_the_database_under_writers(stack, tmp_path):
             )
             added.append((made.id, made.words["by"]))
             until_acknowledged(
-                lambda key=key: kept.change(f"counter{writer % 4}", Request(f"raise-{key}"), Thing.add), key
+                lambda key=key: kept.change(
+                    f"counter{writer % 4}", Request(f"raise-{key}"), Thing.add, anyone
+                ),
+                key,
             )
             raised.append(writer % 4)
 

@@ -13,7 +13,7 @@ import pytest
 
 from chassis.errors import InvalidInput
 from chassis.uploads import media_type_of, received
-from services.documents.commands import clean_name as document_name
+from services.documents.attaching import clean_name as document_name
 from services.knowledge.contents import clean_name as knowledge_name
 from tests.checks import bombs
 from tests.checks.parsing import Case, measured

@@ -15,6 +15,7 @@ from chassis.identity_types import Principal
 from chassis.process import Parts
 from chassis.server import build
 from chassis.settings import Settings
+from chassis.words import POSTS, REALM_ROLES
 from deploy.local.cache import tools
 from tests.inprocess import PlainVerifier, directory_of
 from tests.rules import rights_table, tree
@@ -23,8 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 SERVICES = ("portal", "knowledge", "documents")
 # One person for each role, with that role and nothing else; somebody without any; some services.
 PEOPLE = {
-    **{role: Principal("p1", username="p1", posts=(f"fgw:{role}",)) for role in rights_table.POSTS},
-    **{role: Principal("p1", username="p1", roles=frozenset({role})) for role in rights_table.ROLES},
+    **{role: Principal("p1", username="p1", posts=(f"fgw:{role}",)) for role in POSTS},
+    **{role: Principal("p1", username="p1", roles=frozenset({role})) for role in REALM_ROLES},
     "nobody": Principal("p1", username="p1"),
     **{f"service:{unit}": Principal("s1", service=unit) for unit in SERVICES},
 }
@@ -116,7 +117,7 @@ def test_the_three_administrators_have_nothing_in_common_but_looking():
     looking = {"ListApps", "GetApp", "LaunchApp", "ListUnits", "SearchPeople", "StartVerification"}
     business = {unit.name for unit in rights_table.listed() if "person" in unit.roles and unit.path != "/"}
     for (unit, method), (roles, _, _) in said.items():
-        three = roles & set(rights_table.ROLES)
+        three = roles & set(REALM_ROLES)
         assert len(three) <= 1 or method in looking, (unit, method, three)
         assert not (three and unit in business), f"{unit}.{method}: business is nobody's of the three"
         assert (

@@ -19,8 +19,8 @@ from chassis import publishing
 from chassis.bus import STREAM, Bus
 from chassis.repository import envelope
 from chassis.settings import Settings
+from chassis.times import SHANGHAI
 from deploy.local.stack import Stack
-from services.meetings.model import SHANGHAI
 from tests.load import scenes
 from tests.load.measuring import Figure, per_second, ratio
 from tests.load.scenes import AS, UNITS, Scene, rid, side_by_side

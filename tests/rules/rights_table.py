@@ -14,6 +14,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from chassis.words import POSTS, REALM_ROLES
 from deploy.local import units
 from deploy.local.units import Unit
 from portal.pages.rights import MATRIX, PAGES
@@ -21,9 +22,7 @@ from tests.rules import tree
 
 TABLE = tree.ROOT / "docs" / "rights.md"
 ACTIONS = tree.ROOT / "services" / "audit" / "actions.json"  # not imported from there: it is read at import
-POSTS = {"member": "成员", "registrar": "文书", "head": "部门负责人", "leader": "领导"}
-ROLES = {"system_administrator": "系统管理员", "security_administrator": "安全管理员", "auditor": "审计员"}
-PEOPLE = {**POSTS, **ROLES}
+PEOPLE = {**POSTS, **REALM_ROLES}
 YES, NO = "●", "–"
 HEAD = """# Rights
 

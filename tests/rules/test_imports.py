@@ -58,6 +58,8 @@ PAGES_KNOW = (
     "chassis.filenames",
     "chassis.identity_types",
     "chassis.clock",
+    "chassis.times",
+    "chassis.words",
     "chassis.units",
     "chassis.context",
     "chassis.log",

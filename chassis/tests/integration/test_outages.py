@@ -23,7 +23,7 @@ from chassis.consumer import Consumer, Running
 from chassis.errors import Unavailable
 from chassis.files import Files
 from chassis.health import Health
-from chassis.repository import PENDING
+from chassis.repository import PENDING, anyone
 from chassis.tests.helpers import TOKEN, Answer, Stub, Thing, serving
 from chassis.tests.helpers import Request as Ask
 from deploy.local.stack import Stack
@@ -70,7 +70,7 @@ def test_a_killed_database_is_a_typed_error_and_comes_back(own, store, kept):
         "release": lambda: records.release("p", "h"), "put": lambda: records.put({"_id": "b"}), "remove": lambda: records.remove("b"),
         "scan": lambda: list(records.scan()), "count": records.count, "published": lambda: records.published({"a": ["e"]}),
         "ping": store.ping, "add": lambda: kept.add(Thing(id="u"), Request("u")),
-        "change": lambda: kept.change("t", Request("c"), Thing.add), "file": lambda: Files(store).put([b"x"]),
+        "change": lambda: kept.change("t", Request("c"), Thing.add, anyone), "file": lambda: Files(store).put([b"x"]),
     }  # fmt: skip
     for call in ("insert", "claim"):
         calls[call]()
@@ -96,7 +96,7 @@ def test_a_killed_database_is_a_typed_error_and_comes_back(own, store, kept):
         )
         assert {problem.reason for problem in problems.values()} == {"STORE_UNAVAILABLE"}
         assert not [problem for problem in problems.values() if "127.0.0.1" in f"{problem.zh}{problem.en}"]
-    assert eventually(lambda: kept.change("t", Request("c"), Thing.add)).number == 1
+    assert eventually(lambda: kept.change("t", Request("c"), Thing.add, anyone)).number == 1
     assert kept.add(Thing(id="u"), Request("u")).revision == 1
 
 
@@ -124,7 +124,7 @@ def test_health_tells_the_truth_about_the_database(own, store, bus, given, monke
 def test_the_relay_outlives_the_database(own, often, kept, relaying, settled, told):
     made = relaying(kept)
     kept.add(Thing(id="t"), Request("begin"))
-    kept.change("t", Request("a"), Thing.add)
+    kept.change("t", Request("a"), Thing.add, anyone)
     settled(kept)
     with Broken(own, "mongo"):
         time.sleep(1)
@@ -137,7 +137,7 @@ def test_the_relay_outlives_the_database(own, often, kept, relaying, settled, to
 def changed(kept, request, events=1):
     """Whether the change is acknowledged."""
     try:
-        kept.change("t", Request(request), lambda thing: thing.add(events=events))
+        kept.change("t", Request(request), lambda thing: thing.add(events=events), anyone)
     except Unavailable:
         return False
     return True

@@ -13,7 +13,7 @@ from chassis import relay as relay_module
 from chassis.aggregate import Request
 from chassis.errors import Exists
 from chassis.relay import aggregate_of, target
-from chassis.repository import PENDING, envelope
+from chassis.repository import PENDING, anyone, envelope
 from chassis.tests.helpers import Thing, things, to_wire
 from tests.inprocess import eventually
 
@@ -47,7 +47,7 @@ def test_a_save_is_published_without_waiting_for_the_poll(seldom, kept, relaying
     time.sleep(0.2)  # the poll at the start is over
     kept.add(Thing(id="t"), Request("begin"))
     settled(kept, seconds=3)
-    kept.change("t", Request("a"), lambda thing: thing.add(events=3))
+    kept.change("t", Request("a"), lambda thing: thing.add(events=3), anyone)
     settled(kept, seconds=3)
     assert sequences(told) == [1000, 1001, 1002]
     assert shown == [("things", "t", 1), ("things", "t", 2)]
@@ -56,10 +56,10 @@ def test_a_save_is_published_without_waiting_for_the_poll(seldom, kept, relaying
 def test_lost_wake_ups_are_covered_by_the_poll(often, store, given, relaying, settled, told):
     deaf = things(store, given)
     deaf.add(Thing(id="t"), Request("begin"))
-    deaf.change("t", Request("a"), lambda thing: thing.add(events=2))
+    deaf.change("t", Request("a"), lambda thing: thing.add(events=2), anyone)
     relaying(deaf)
     settled(deaf)
-    deaf.change("t", Request("b"), Thing.add)
+    deaf.change("t", Request("b"), Thing.add, anyone)
     settled(deaf)
     assert sequences(told) == [1000, 1001, 2000]
 
@@ -82,14 +82,14 @@ def test_intents_survive_a_death_before_and_after_the_save(
         with monkeypatch.context() as patch:
             patch.setattr(place, name, die)
             with pytest.raises(Killed):
-                dying.change("t", Request(request), Thing.add)
+                dying.change("t", Request(request), Thing.add, anyone)
     assert store.collection(PENDING).count() == 3
     relaying(dying)
     settled(dying)
     assert sequences(told) == [1000]
     # The client's repetition finds its effect, or makes it now.
-    assert dying.change("t", Request("b"), Thing.add).number == 1
-    assert dying.change("t", Request("a"), Thing.add).number == 2
+    assert dying.change("t", Request("b"), Thing.add, anyone).number == 1
+    assert dying.change("t", Request("a"), Thing.add, anyone).number == 2
     settled(dying)
     assert sequences(told) == [1000, 2000]
 
@@ -105,7 +105,10 @@ def test_many_writers_and_the_relay(kept, relaying, settled, told):
         for number in range(25):
             key = keys[(writer + number) % len(keys)]
             kept.change(
-                key, Request(f"{writer}-{number}"), lambda thing, number=number: thing.add(events=number % 3)
+                key,
+                Request(f"{writer}-{number}"),
+                lambda thing, number=number: thing.add(events=number % 3),
+                anyone,
             )
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
@@ -134,7 +137,7 @@ def test_many_writers_and_the_relay(kept, relaying, settled, told):
 
 def test_what_the_relay_took_does_not_come_back(kept):
     kept.add(Thing(id="t"), Request("begin"))
-    kept.change("t", Request("a"), lambda thing: thing.add(events=2))
+    kept.change("t", Request("a"), lambda thing: thing.add(events=2), anyone)
     old = kept.get("t")
     first, second = (event["id"] for event in kept.collection.get("t")["outbox"])
     # While a writer holds what it read, the relay takes one event.
@@ -172,7 +175,7 @@ def test_many_are_added_in_two_writes_and_a_repetition_adds_the_rest(kept, relay
 def test_a_large_outbox(often, store, given, relaying, settled, told):
     deaf = things(store, given)
     deaf.add(Thing(id="t"), Request("begin"))
-    deaf.change("t", Request("a"), lambda thing: thing.add(events=700))
+    deaf.change("t", Request("a"), lambda thing: thing.add(events=700), anyone)
     relaying(deaf)
     settled(deaf)
     assert sequences(told) == list(range(1000, 1700))
@@ -211,7 +214,7 @@ def test_an_intent_of_an_unknown_collection_stops_nobody(often, store, kept, rel
         pending.insert({"_id": intent, "at": time.time()})
     made = relaying(kept)
     kept.add(Thing(id="t"), Request("begin"))
-    kept.change("t", Request("a"), Thing.add)
+    kept.change("t", Request("a"), Thing.add, anyone)
     eventually(lambda: sequences(told) == [1000])
     # What is not understood is kept; the rest is cleared.
     eventually(lambda: {record["_id"] for record in pending.scan()} == {"gone/k/1.abc", "nonsense", "/"})
@@ -230,7 +233,7 @@ def test_an_aggregate_that_cannot_be_indexed_stops_nobody(often, store, kept, re
 
     for key in ("a", "bad", "b"):
         kept.add(Thing(id=key), Request(f"begin-{key}"))
-        kept.change(key, Request(f"change-{key}"), Thing.add)
+        kept.change(key, Request(f"change-{key}"), Thing.add, anyone)
     relaying(kept, project=project)
     # Its events leave all the same, for others wait for them; the intents stay until the index has it.
     eventually(lambda: sequences(told) == [1000] * 3)
@@ -251,7 +254,7 @@ def test_an_event_that_the_broker_refuses_stops_nobody(often, store, kept, relay
     """Too large for any message: it stays in its outbox, and is tried more and more seldom."""
     for key in ("a", "bad", "b"):
         kept.add(Thing(id=key), Request(f"begin-{key}"))
-        kept.change(key, Request(f"change-{key}"), Thing.add)
+        kept.change(key, Request(f"change-{key}"), Thing.add, anyone)
     record = kept.collection.get("bad")
     record["outbox"][0]["data"] = b"x" * (5 << 20)
     kept.collection.put(record)
@@ -265,7 +268,7 @@ def test_an_event_that_the_broker_refuses_stops_nobody(often, store, kept, relay
 def test_a_repetition_of_the_relay_is_not_stored_twice(often, store, kept, relaying, told, settled):
     """It died after publishing and before it could write that down."""
     kept.add(Thing(id="t"), Request("begin"))
-    kept.change("t", Request("a"), lambda thing: thing.add(events=2))
+    kept.change("t", Request("a"), lambda thing: thing.add(events=2), anyone)
     record = kept.collection.get("t")
     relaying(kept)
     settled(kept)
@@ -290,12 +293,12 @@ def test_a_full_stream_refuses_and_the_outbox_keeps(often, kept, bus, relaying, 
     usual = bus.run(_config(bus), 10).max_bytes
     before = bus.run(limit(1), 10)
     try:
-        kept.change("t", Request("a"), lambda thing: thing.add(events=3))
+        kept.change("t", Request("a"), lambda thing: thing.add(events=3), anyone)
         eventually(lambda: any(tries >= 3 for tries, _ in made.relay._tries.values()))
         assert len(kept.collection.get("t")["outbox"]) == 3
         assert sequences(told) == []
         # Writing goes on meanwhile.
-        kept.change("t", Request("b"), Thing.add)
+        kept.change("t", Request("b"), Thing.add, anyone)
         assert bus.run(limit(1), 10) == before
     finally:
         bus.run(limit(usual), 10)

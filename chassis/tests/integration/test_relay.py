@@ -12,7 +12,7 @@ from tongban.events.v1 import obligation_pb2
 
 from chassis.aggregate import Aggregate, Request
 from chassis.relay import Relay
-from chassis.repository import PENDING, Repository
+from chassis.repository import PENDING, Repository, anyone
 from chassis.settings import Settings
 from chassis.store import Store
 
@@ -66,7 +66,7 @@ def test_a_save_under_way_keeps_its_intent_while_older_events_are_published(stor
 
     begun, finish = [], things.collection.save
     things.collection.save = lambda record, events: begun.append((record, events))
-    things.change("t", Request("r2"), Thing.change)
+    things.change("t", Request("r2"), Thing.change, anyone)
     things.collection.save = finish
     assert store.collection(PENDING).count() == 2
 

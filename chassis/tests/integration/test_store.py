@@ -14,12 +14,22 @@ import pytest
 from pymongo import errors as driver
 
 from chassis import files as files_module
+from chassis import records
 from chassis import repository as repository_module
 from chassis.aggregate import Request
-from chassis.errors import Conflict, Exists, InvalidInput, NotFound, TooMuch, Unavailable, WrongState
+from chassis.errors import (
+    Conflict,
+    Exists,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooMuch,
+    Unavailable,
+    WrongState,
+)
 from chassis.files import Files
 from chassis.plain import PlainRecords
-from chassis.repository import PENDING
+from chassis.repository import PENDING, anyone
 from chassis.tests.helpers import Thing, things
 
 pytestmark = pytest.mark.integration
@@ -52,7 +62,7 @@ def test_many_racers_lose_nothing(repository):
     repository.add(Thing(id="t"), Request("begin"))
 
     def race(number):
-        repository.change("t", Request(f"r{number}"), lambda thing: thing.add(events=0))
+        repository.change("t", Request(f"r{number}"), lambda thing: thing.add(events=0), anyone)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(race, range(80)))
@@ -63,10 +73,12 @@ def test_many_racers_lose_nothing(repository):
 def test_the_same_request_has_one_effect_and_one_answer(repository, intents):
     repository.add(Thing(id="t"), Request("begin"))
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: repository.change("t", Request("same", "d"), Thing.add), range(24)))
+        answers = list(
+            pool.map(lambda _: repository.change("t", Request("same", "d"), Thing.add, anyone), range(24))
+        )
     assert {(one.number, one.revision) for one in answers} == {(1, 2)}
     with pytest.raises(InvalidInput) as problem:
-        repository.change("t", Request("same", "other"), Thing.add)
+        repository.change("t", Request("same", "other"), Thing.add, anyone)
     assert problem.value.reason == "REQUEST_ID_REUSED"
     assert repository.get("t").number == 1
     assert intents() == 2  # of the two saves that were; each loser took his own away
@@ -83,15 +95,28 @@ def test_creation_is_idempotent(repository):
         repository.add(Thing(id=first.new_id()), Request("create", "other content"))
 
 
+def test_rights_are_asked_before_anything_shows(repository):
+    def refuse(_thing):
+        raise Forbidden("FORBIDDEN", "x")
+
+    repository.add(Thing(id="t"), Request("begin"))
+    repository.change("t", Request("a"), Thing.add, anyone)
+    # Neither the answer to a repetition nor the revision is for those who may not do this any more.
+    for request in (Request("a"), Request("b", etag="1"), Request("c")):
+        with pytest.raises(Forbidden):
+            repository.change("t", request, Thing.add, refuse)
+    assert repository.get("t").number == 1
+
+
 def test_etag_and_absence(repository):
     repository.add(Thing(id="t"), Request("begin"))
-    repository.change("t", Request("a", etag="1"), Thing.add)
+    repository.change("t", Request("a", etag="1"), Thing.add, anyone)
     with pytest.raises(Conflict):
-        repository.change("t", Request("b", etag="1"), Thing.add)
+        repository.change("t", Request("b", etag="1"), Thing.add, anyone)
     # The answer to a repetition does not depend on what has happened since.
-    assert repository.change("t", Request("a", etag="1"), Thing.add).number == 1
+    assert repository.change("t", Request("a", etag="1"), Thing.add, anyone).number == 1
     with pytest.raises(NotFound):
-        repository.change("nobody", Request("c"), Thing.add)
+        repository.change("nobody", Request("c"), Thing.add, anyone)
     assert repository.find("nobody") is None
 
 
@@ -99,11 +124,11 @@ def test_a_step_that_refuses_changes_nothing(repository, intents):
     repository.add(Thing(id="t"), Request("begin"))
     before = intents()
     with pytest.raises(WrongState):
-        repository.change("t", Request("a"), lambda thing: thing.add(0))
+        repository.change("t", Request("a"), lambda thing: thing.add(0), anyone)
     assert intents() == before
     assert repository.get("t").revision == 1
     # The same id works once the state is right.
-    assert repository.change("t", Request("a"), Thing.add).number == 1
+    assert repository.change("t", Request("a"), Thing.add, anyone).number == 1
 
 
 def test_a_write_that_fails_leaves_no_intent(repository, intents, monkeypatch):
@@ -115,21 +140,23 @@ def test_a_write_that_fails_leaves_no_intent(repository, intents, monkeypatch):
         (1 << 70, OverflowError),
     ):
         with pytest.raises(problem):
-            repository.change("t", Request("bad"), lambda thing, value=value: thing.words.update(word=value))
+            repository.change(
+                "t", Request("bad"), lambda thing, value=value: thing.words.update(word=value), anyone
+            )
         assert intents() == before
     with pytest.raises(Exists):
         repository.add(Thing(id="t"), Request("other"))
     monkeypatch.setattr(repository.collection, "save", lambda *_: (_ for _ in ()).throw(Conflict("X", "x")))
-    monkeypatch.setattr(repository_module, "ATTEMPTS", 3)
+    monkeypatch.setattr(records, "ATTEMPTS", 3)
     with pytest.raises(Conflict):
-        repository.change("t", Request("bad"), Thing.add)
+        repository.change("t", Request("bad"), Thing.add, anyone)
     assert intents() == before
     # Whether it was written is not known here: then the intent must stay.
     monkeypatch.setattr(
         repository.collection, "save", lambda *_: (_ for _ in ()).throw(Unavailable("X", "x"))
     )
     with pytest.raises(Unavailable):
-        repository.change("t", Request("bad"), Thing.add)
+        repository.change("t", Request("bad"), Thing.add, anyone)
     assert intents() == before + 1
 
 
@@ -147,20 +174,20 @@ def test_a_save_that_stood_still_announces_itself_again(repository, store, monke
         save(record, events)
 
     monkeypatch.setattr(repository.collection, "save", slow)
-    repository.change("t", Request("a"), Thing.add)
+    repository.change("t", Request("a"), Thing.add, anyone)
     assert pending.count() == 1
 
 
 def test_events_of_a_change_are_saved_with_it(repository):
     repository.add(Thing(id="t"), Request("begin"))
-    done = repository.change("t", Request("a"), lambda thing: thing.add(events=3))
+    done = repository.change("t", Request("a"), lambda thing: thing.add(events=3), anyone)
     assert done.news == []
     record = repository.collection.get("t")
     assert len({event["id"] for event in record["outbox"]}) == 3
     assert all(event["subject"].endswith(".obligation.closed") for event in record["outbox"])
     repository._to_wire = None
     with pytest.raises(TypeError, match="to_wire"):
-        repository.change("t", Request("b"), Thing.add)
+        repository.change("t", Request("b"), Thing.add, anyone)
 
 
 def test_what_is_stored_comes_back(store, given, repository):
@@ -170,7 +197,7 @@ def test_what_is_stored_comes_back(store, given, repository):
     found = repository.get("键/ä|1.$")
     assert found.words == words
     changed = repository.change(
-        "键/ä|1.$", Request("$更.改"), lambda thing: thing.words.update({"c.$d": "改"})
+        "键/ä|1.$", Request("$更.改"), lambda thing: thing.words.update({"c.$d": "改"}), anyone
     )
     assert repository.get("键/ä|1.$").words == changed.words == {**words, "c.$d": "改"}
     records = store.collection("plain")
@@ -192,7 +219,7 @@ def test_old_records_are_lifted(store, given, repository):
     }
     newer = things(store, given, schema=3, upcasts=steps)
     assert (newer.get("t").number, newer.get("t").words) == (10, {"neu": "新"})
-    newer.change("t", Request("a"), Thing.add)
+    newer.change("t", Request("a"), Thing.add, anyone)
     assert (newer.get("t").number, newer.collection.get("t")["schema"]) == (11, 3)
 
 

@@ -187,6 +187,7 @@ def test_every_text_of_the_kit_has_its_english():
     used = set()
     for template in (WEB / "templates").rglob("*.html"):
         used |= set(re.findall(r"\bt\(\s*[\"']([^\"']+)[\"']\s*\)", template.read_text()))
+    from chassis import words as office
     from chassis.web import names, problems
 
     for advice in problems._ADVICE.values():
@@ -195,8 +196,8 @@ def test_every_text_of_the_kit_has_its_english():
         problems._RELOAD,
         names.GONE_PERSON,
         names.GONE_UNIT,
-        *names.ROLES.values(),
-        *names.REALM_ROLES.values(),
+        *office.POSTS.values(),
+        *office.REALM_ROLES.values(),
     }
     assert {text for text in used if text not in words} == set()
 

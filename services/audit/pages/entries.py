@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from tongban.audit.v1 import audit_pb2 as pb
 
 from chassis.errors import invalid
+from chassis.times import SHANGHAI
 from chassis.web import paged
+from chassis.web.files import send
 from services.audit.pages import common
 
 views = Blueprint("entries", __name__)
@@ -20,7 +21,6 @@ views.before_request(common.only_auditors)
 views.app_context_processor(common.words)
 views.app_template_filter("exact")(common.exact)
 _TEXTS = ("person", "unit", "service", "action", "result", "object")
-_CHINA = timezone(timedelta(hours=8))
 
 
 @views.get("/")
@@ -45,20 +45,9 @@ def show(entry: str) -> ResponseReturnValue:
 @views.get("/entries.csv")
 def csv() -> ResponseReturnValue:
     """The entries of the list, ten thousand at most."""
-    parts = common.audit.ReadEntries(pb.ReadEntriesRequest(filter=_filter()), 60)
-    first = next(parts).data  # an error is still an error page here
-
-    def content() -> Iterator[bytes]:
-        yield first
-        for part in parts:
-            yield part.data
-
-    name = quote(f"审计记录{datetime.now(_CHINA):%Y%m%d-%H%M}.csv")
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(content(), 200, headers, content_type="text/csv; charset=utf-8")
+    bodies = common.audit.ReadEntries(pb.ReadEntriesRequest(filter=_filter()), 60)
+    name = f"审计记录{datetime.now(SHANGHAI):%Y%m%d-%H%M}.csv"
+    return send(bodies, name=name, kind="text/csv; charset=utf-8")
 
 
 def _filter() -> pb.Filter:
@@ -74,6 +63,6 @@ def _filter() -> pb.Filter:
 def _day(name: str, text: str) -> datetime:
     """The beginning of a day in China."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=_CHINA).astimezone(UTC)
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=SHANGHAI).astimezone(UTC)
     except ValueError as problem:
         raise invalid(**{name: "日期不正确。"}) from problem

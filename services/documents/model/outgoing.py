@@ -7,13 +7,10 @@ from datetime import datetime
 
 from chassis.errors import forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
+from chassis.words import GENRES, LEVELS
 from services.documents.model.course import SYSTEM, Actor, Entry, Matter, opinion_of
 
-GENRES = (
-    "决议", "决定", "命令", "公报", "公告", "通告", "意见", "通知", "通报", "报告", "请示", "批复", "议案", "函", "纪要",
-)  # fmt: skip
 URGENCIES = ("", "加急", "特急")
-LEVELS = {0: "", 1: "秘密", 2: "机密", 3: "绝密"}
 TITLE_LENGTH, BODY_LENGTH, FILES, UNITS = 200, 200_000, 50, 300
 ENDED = ("concluded", "withdrawn")
 
@@ -65,7 +62,7 @@ class Elements:
             raise invalid(**wrong)
 
     def _check_level(self, highest_level: int) -> dict[str, str]:
-        if self.level not in LEVELS:
+        if not 0 <= self.level < len(LEVELS):
             return {"elements__level": "密级不正确。"}
         if self.level > highest_level:
             return {"elements__level": f"本系统未启用{LEVELS[self.level]}级，涉密内容不得在此办理。"}

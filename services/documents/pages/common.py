@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import request
 from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
+from werkzeug.datastructures import FileStorage
 
 from chassis.client import Client
 from chassis.web import form_request_id
+from chassis.web.files import pieces
 
 documents = Client("documents", stubs.DocumentServiceStub)
 deliveries = Client("documents", stubs.DeliveryServiceStub)
 
-GENRES = [
-    "通知",
-    "请示",
-    "报告",
-    "函",
-    "纪要",
-    "意见",
-    "决定",
-    "通报",
-    "批复",
-    "公告",
-    "通告",
-    "决议",
-    "公报",
-    "命令",
-    "议案",
-]
 OUTGOING_STATES = {
     "draft": "草稿", "review": "审核中", "sign_off": "待签发", "signed": "编号中", "numbered": "待核发",
     "dispatched": "已发出", "concluded": "已办结", "withdrawn": "已撤回",
@@ -46,7 +30,6 @@ TONES = {
     "signed_for": "info", "registered": "info", "handling": "info", "answered": "good", "returned": "bad",
     "return_accepted": "neutral",
 }  # fmt: skip
-PIECE = 1 << 20
 
 
 def step() -> pb.StepRequest:
@@ -54,7 +37,7 @@ def step() -> pb.StepRequest:
     return pb.StepRequest(opinion=request.form.get("opinion", ""), request_id=form_request_id())
 
 
-def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
+def attaching(upload: FileStorage, document: str) -> Iterator[pb.AttachFileRequest]:
     """An uploaded file as the messages of AttachFile."""
     yield pb.AttachFileRequest(
         attach=pb.Attach(
@@ -64,13 +47,8 @@ def pieces(upload: Any, document: str) -> Iterator[pb.AttachFileRequest]:
             request_id=form_request_id(),
         )
     )
-    while piece := upload.stream.read(PIECE):
+    for piece in pieces(upload):
         yield pb.AttachFileRequest(piece=piece)
-
-
-def uploads(field: str) -> list[Any]:
-    """The files of a form's field, without the empty one that browsers send."""
-    return [upload for upload in request.files.getlist(field) if upload.filename]
 
 
 def listing(call: Callable[[pb.ListRequest], pb.ListResponse], mine: str = "") -> pb.ListResponse:

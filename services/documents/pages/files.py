@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from urllib.parse import quote
-
 from flask import Blueprint, Response, request
-from google.api.httpbody_pb2 import HttpBody
 from tongban.documents.v1 import documents_pb2 as pb
-from werkzeug.http import parse_options_header
 
+from chassis.web.files import send
 from services.documents.pages.common import documents
 
 views = Blueprint("files", __name__)
@@ -34,17 +30,6 @@ def of_answer(document: str, delivery: str, digest: str) -> Response:  # noqa: A
 
 
 def _sent(key: str, digest: str) -> Response:
-    answers = documents.ReadFile(pb.ReadFileRequest(document=key, digest=digest))
-    first = next(answers, HttpBody())  # of an empty file there is no piece
-    kind, about = parse_options_header(first.content_type)
-    inline = kind == "application/pdf" and request.args.get("inline") == "1"
-    response = Response(
-        (piece.data for piece in chain([first], answers)),
-        mimetype=kind if inline else "application/octet-stream",
-    )
-    way = "inline" if inline else "attachment"
-    response.headers["Content-Disposition"] = f"{way}; filename*=UTF-8''{quote(about.get('name', 'file'))}"
-    # What people upload must never run with the platform's rights, whatever its bytes are.
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    bodies = documents.ReadFile(pb.ReadFileRequest(document=key, digest=digest))
+    # What people uploaded is saved as mere bytes, whatever it is.
+    return send(bodies, kind="application/octet-stream", inline=request.args.get("inline") == "1")

@@ -9,8 +9,10 @@ from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
-from services.documents.pages.common import deliveries, documents, pieces, uploads
+from chassis.web.files import uploads
+from services.documents.pages.common import attaching, deliveries, documents
 
 views = Blueprint("incoming", __name__)
 
@@ -44,7 +46,7 @@ def act(delivery: str, what: str) -> ResponseReturnValue:
     try:
         if what == "answer":
             for upload in uploads("files"):
-                documents.AttachFile(pieces(upload, delivery))
+                documents.AttachFile(attaching(upload, delivery))
         done = call(_wish(delivery))
     except TongbanError as problem:
         if not form_errors(problem):
@@ -61,11 +63,8 @@ def pass_on(delivery: str) -> ResponseReturnValue:
     form = request.form
     wish = pb.PassOnRequest(
         delivery=delivery, handlers=[*form.getlist("handlers"), *form.getlist("people")], readers=form.getlist("readers"),
-        proposal=form.get("opinion", ""), request_id=form_request_id(),
+        proposal=form.get("opinion", ""), request_id=form_request_id(), due_at=stamp(form_time("due_at")),
     )  # fmt: skip
-    due = form_time("due_at")
-    if due is not None:
-        wish.due_at.FromDatetime(due)
     try:
         deliveries.PassOn(wish)
     except TongbanError as problem:

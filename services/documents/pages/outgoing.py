@@ -9,8 +9,10 @@ from flask.typing import ResponseReturnValue
 from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
-from services.documents.pages.common import documents, pieces, step, uploads
+from chassis.web.files import uploads
+from services.documents.pages.common import attaching, documents, step
 
 views = Blueprint("outgoing", __name__)
 
@@ -157,10 +159,8 @@ def _elements() -> pb.Elements:
         genre=form.get("genre", "通知"), title=form.get("title", ""), body=form.get("body", "").replace("\r\n", "\n"),
         addressees=form.getlist("addressees"), copies=form.getlist("copies"), urgency=form.get("urgency", ""),
         note=form.get("note", ""), reply_required=form.get("reply_required") == "on",
+        reply_by=stamp(form_time("reply_by")),
     )  # fmt: skip
-    by = form_time("reply_by")
-    if by is not None:
-        elements.reply_by.FromDatetime(by)
     given = uploads("body_file")
     if given:
         # What was read from the file stands in the body from here on, and can be changed there.
@@ -173,7 +173,7 @@ def _elements() -> pb.Elements:
 
 def _after_save(made: pb.Document) -> ResponseReturnValue:
     for upload in uploads("files"):
-        made = documents.AttachFile(pieces(upload, made.document))
+        made = documents.AttachFile(attaching(upload, made.document))
     if request.form.get("then") == "submit":
         return go(url_for(".show", document=made.document) + "#submit", "草稿已保存，请选择审核人和签发人")
     return go(url_for(".edit", document=made.document), "草稿已保存")

@@ -10,15 +10,15 @@ from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.errors import TongbanError
 from chassis.web import form_errors, names, paged
+from chassis.web.files import uploads
+from chassis.words import GENRES
 from services.documents.pages.common import (
-    GENRES,
     INCOMING_STATES,
     OUTGOING_STATES,
     TONES,
     deliveries,
     documents,
     listing,
-    uploads,
 )
 
 views = Blueprint("overview", __name__, static_folder="static", static_url_path="/static")
@@ -28,7 +28,7 @@ views = Blueprint("overview", __name__, static_folder="static", static_url_path=
 def words() -> dict[str, Any]:
     """The words for states, known to every template."""
     return {
-        "outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": GENRES,
+        "outgoing_states": OUTGOING_STATES, "incoming_states": INCOMING_STATES, "tones": TONES, "genres": list(GENRES),
         "drafting_units": lambda: [(unit, names.unit(unit)) for unit in g.principal.units],
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from chassis.words import LEVELS
 from services.documents.printing.errors import CodeError
 
 VERSION = "GB0626-2005"
@@ -21,7 +22,6 @@ NONE = "无"
 SEE_ADDRESSEES = "见主送机关"
 # Far above the longest well-formed text (about 500 bytes), far below what a PDF417 symbol can hold.
 MAX_BYTES = 1_000
-LEVELS = ("秘密", "机密", "绝密")
 # The vocabulary of 2005; the 条例 of 2012 says 加急, which is what we write.
 OLD_URGENCY = {"急件": "加急"}
 
@@ -160,7 +160,7 @@ def _read(text: str) -> dt.date | None:
 
 
 def _secrecy(text: str) -> tuple[str, str]:
-    for level in LEVELS:
+    for level in LEVELS[1:]:
         if text.startswith(level):
             return level, text.removeprefix(level).lstrip("★")
     return text, ""

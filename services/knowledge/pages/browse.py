@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
-from google.api.httpbody_pb2 import HttpBody
 from markupsafe import Markup
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 
-from chassis import filenames
 from chassis.errors import TongbanError
 from chassis.web import names, paged
+from chassis.web.files import send
 from services.knowledge.pages import rendering
 from services.knowledge.pages.common import KIND_TONES, date_of, knowledge, row
 
@@ -94,23 +92,8 @@ def show(item: str) -> ResponseReturnValue:
 @views.get("/items/<item>/files/<digest>/<name>")
 def download(item: str, digest: str, name: str) -> ResponseReturnValue:
     """A file, to be saved; a PDF may be looked at (?view=1)."""
-    pieces = knowledge.ReadItemFile(pb.ReadItemFileRequest(item=item, digest=digest))
-    # The first piece is fetched here, so that a refusal becomes a page and not half a download; an empty file has none.
-    first = next(pieces, HttpBody(content_type="application/octet-stream"))
-    viewed = request.args.get("view") == "1" and first.content_type == "application/pdf"
-    response = Response(_bytes(first, pieces), content_type=first.content_type)
-    how = "inline" if viewed else "attachment"
-    response.headers["Content-Disposition"] = (
-        f"{how}; filename*=UTF-8''{quote(filenames.bare(name) or 'file', safe='')}"
-    )
-    response.headers["Content-Security-Policy"] = _PDF_POLICY if viewed else "default-src 'none'; sandbox"
-    return response
-
-
-def _bytes(first: Any, pieces: Iterator[Any]) -> Iterator[bytes]:
-    yield first.data
-    for piece in pieces:
-        yield piece.data
+    bodies = knowledge.ReadItemFile(pb.ReadItemFileRequest(item=item, digest=digest))
+    return send(bodies, name=name, inline=request.args.get("view") == "1", policy=_PDF_POLICY)
 
 
 def _files(item: pb.Item) -> list[dict[str, Any]]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import datetime, time
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.knowledge.v1 import knowledge_pb2 as pb
 from werkzeug.datastructures import FileStorage
 
 from chassis.errors import TongbanError
+from chassis.times import SHANGHAI, stamp
 from chassis.web import form_date, form_errors, form_request_id, go, paged
+from chassis.web.files import pieces, uploads
+from chassis.words import levels
 from services.knowledge.pages.common import date_of, knowledge, row
 
 views = Blueprint("keep", __name__)
-CHUNK = 1 << 20
-LEVELS = [(0, "非涉密"), (1, "秘密"), (2, "机密"), (3, "绝密")]
-_CHINA = timezone(timedelta(hours=8))
 
 
 @views.get("/new")
@@ -154,7 +153,7 @@ def _form(template: str, status: int = 200, **known: Any) -> ResponseReturnValue
         kinds=[(kind.kind, kind.label) for kind in about.kinds if kind.uploadable],
         homes=about.homes,
         known_categories=labels,
-        levels=LEVELS,
+        levels=levels("非涉密"),
         **known,
     )
     return page, status
@@ -164,25 +163,20 @@ def _parts(header: pb.UploadHeader) -> Iterator[pb.UploadItemRequest]:
     """The form's files as the stream that UploadItem takes."""
     # gRPC reads the stream in a thread of its own, where there is no request: the files are taken out of it
     # here.
-    return _stream(header, request.files.getlist("files"))
+    return _stream(header, uploads("files"))
 
 
 def _stream(header: pb.UploadHeader, files: list[FileStorage]) -> Iterator[pb.UploadItemRequest]:
     yield pb.UploadItemRequest(header=header)
     for file in files:
-        if not file.filename:
-            continue
         yield pb.UploadItemRequest(file=pb.FileStart(name=file.filename))
-        while chunk := file.stream.read(CHUNK):
-            yield pb.UploadItemRequest(chunk=chunk)
+        for piece in pieces(file):
+            yield pb.UploadItemRequest(chunk=piece)
 
 
 def _said() -> dict[str, Any]:
     """What the form says about an item, as both requests take it."""
     day = form_date("date")
-    date = Timestamp()
-    if day:
-        date.FromDatetime(datetime.combine(day, time(), _CHINA).astimezone(UTC))
     readers = {"all": ["all"], "chosen": [f"u:{unit}" for unit in request.form.getlist("units")]}
     return {
         "kind": _text("kind"),
@@ -190,7 +184,7 @@ def _said() -> dict[str, Any]:
         "level": request.form.get("level", 0, int),
         "readers": readers.get(_text("audience"), []),
         "categories": _categories(),
-        "date": date if day else None,
+        "date": stamp(datetime.combine(day, time(), SHANGHAI)) if day else None,
     }
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from chassis.errors import WrongState, invalid
+from chassis.times import SHANGHAI
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 SLOT = timedelta(minutes=15)
 
 

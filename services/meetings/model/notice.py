@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chassis.errors import invalid
-from services.meetings.model.day import SHANGHAI, Span
+from chassis.times import SHANGHAI
+from services.meetings.model.day import Span
 
 TITLE, AGENDA, PLACE, NOTE, INVITED = 200, 20_000, 200, 500, 300
 EARLIER = timedelta(minutes=15)  # a meeting may be entered while it begins

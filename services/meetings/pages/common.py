@@ -12,7 +12,8 @@ from tongban.meetings.v1 import meetings_pb2_grpc
 from chassis import clock
 from chassis.client import Client
 from chassis.errors import InvalidInput, TongbanError
-from chassis.web.filters import SHANGHAI, local
+from chassis.times import SHANGHAI, stamp
+from chassis.web.filters import local
 
 meetings = Client("meetings", meetings_pb2_grpc.MeetingServiceStub)
 
@@ -53,15 +54,6 @@ def moment(on: date, at: str) -> datetime:
     except ValueError as problem:
         sentence = "请选择会议的开始和结束时间。"
         raise InvalidInput("INVALID_INPUT", sentence, "Not a time.", {"starts_at": sentence}) from problem
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    """A moment for a message."""
-    if at is None:
-        return None
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made
 
 
 def asked_times(values: Any) -> dict[str, Timestamp | None]:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from tongban.meetings.v1 import meetings_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
 from chassis.web.filters import local
 from services.meetings.pages.common import (
@@ -20,7 +21,6 @@ from services.meetings.pages.common import (
     meetings,
     next_hour,
     participants,
-    stamp,
 )
 
 views = Blueprint("meeting", __name__)

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.tasks.v1 import tasks_pb2 as pb
 
 from chassis.errors import TongbanError
+from chassis.times import stamp
 from chassis.web import form_errors, form_request_id, form_time, go
 from services.tasks.pages.common import tasks
 
@@ -26,15 +26,11 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Give a task."""
     try:
-        due_at = form_time("due_at")
         wanted = pb.CreateTaskRequest(
             title=request.form.get("title", ""), text=request.form.get("text", ""), assignees=_assignees(),
             urgency=request.form.get("urgency", ""), unit=request.form.get("unit", ""), request_id=form_request_id(),
+            due_at=stamp(form_time("due_at")),
         )  # fmt: skip
-        if due_at:
-            stamp = Timestamp()
-            stamp.FromDatetime(due_at)
-            wanted.due_at.CopyFrom(stamp)
         made = tasks.CreateTask(wanted)
     except TongbanError as problem:
         if not form_errors(problem):

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tongban.meetings.v1 import meetings_pb2 as pb
 from tongban.meetings.v1 import meetings_pb2_grpc
 
+from chassis.times import SHANGHAI
 from services.meetings.__main__ import SERVICE
-from services.meetings.model import SHANGHAI
 from tests.inprocess import InProcess, directory_of, token
 
 UNITS = [

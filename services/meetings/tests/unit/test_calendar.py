@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tongban.meetings.v1 import meetings_pb2 as pb
 
-from services.meetings.model import SHANGHAI
+from chassis.times import SHANGHAI
 from services.meetings.pages.rooms import FIRST, LAST, cells
 
 DAY = datetime(2026, 12, 1, tzinfo=SHANGHAI)

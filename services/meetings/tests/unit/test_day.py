@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from chassis.errors import InvalidInput
-from services.meetings.model import SHANGHAI, Booking, RoomDay, RoomTaken, Span, day_key, span
+from chassis.times import SHANGHAI
+from services.meetings.model import Booking, RoomDay, RoomTaken, Span, day_key, span
 
 DAY = datetime(2026, 12, 1, 0, tzinfo=SHANGHAI)
 
