@@ -11,20 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from deploy.local import units
-from deploy.local.cache import tools
 from deploy.local.stack import Stack
+from tests import environment
 
 ROOT = Path(__file__).parent
 VAR = ROOT / "var" / "test"
 DOCUMENTS = 6  # demonstration documents: enough for lists that are not empty, few enough to be quick
 
-# Where `make install` has put the fonts of printed documents.
-os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
-# The units which this clone lists, as every process of a deployment is told them.
-os.environ.setdefault("TONGBAN_UNITS", units.described(units.load(ROOT)))
-# What a test runs inside of its own process speaks in clear; the platform's processes have certificates.
-os.environ.setdefault("TONGBAN_CERTIFICATES", "plain")
+environment.prepare()
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")

@@ -22,6 +22,7 @@ from pathlib import Path
 import structlog
 
 from chassis import log
+from tests import environment
 from tests.load import report
 from tests.load.measuring import BUSY, Figure, Line, busy
 
@@ -75,6 +76,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="write the figures and plots into docs/")
     given = parser.parse_args()
     log.configure("bench", "bench")
+    environment.prepare()
     # Services run inside this process; a line for each of their calls would be all that one sees.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
     logging.getLogger().setLevel(logging.ERROR)

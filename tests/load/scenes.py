@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +20,12 @@ from tongban.tasks.v1 import tasks_pb2_grpc
 from chassis.directory import Directory
 from chassis.process import Service
 from chassis.store import Collection
-from deploy.local.cache import tools
 from deploy.local.stack import Stack
 from services.documents.__main__ import SERVICE as DOCUMENTS
 from services.meetings.__main__ import SERVICE as MEETINGS
 from services.tasks.__main__ import SERVICE as TASKS
 from tests.inprocess import InProcess, directory_of, token
 
-os.environ.setdefault("TONGBAN_FONTS", str(tools().fonts))
 AT_ONCE = 8  # callers
 UNITS = [f"u{number}" for number in range(60)]
 _ORGANISATIONS = [(unit, f"第{number}单位", "", "organisation") for number, unit in enumerate(UNITS)]
