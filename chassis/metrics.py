@@ -109,8 +109,8 @@ def serve() -> int:
     """Serve /metrics on the first free port of TONGBAN_METRICS (`host:first-last`); 0 without that setting. After any fork.
 
     Several workers of one gunicorn are given several ports, so each is a target of its own with its own memory and counters. While
-    a process is renewed its successor takes the next port; once the predecessor has ended it moves down, so that the first ports
-    are always those in use.
+    a process is renewed its successor takes the next port, or none; once the predecessor has ended it moves down, so that the first
+    ports are always those in use.
     """
     given = text("METRICS")
     if not given:
@@ -121,15 +121,11 @@ def serve() -> int:
         raise SettingMissing(
             f"The setting TONGBAN_METRICS must be host:port or host:first-last, not {given!r}."
         )
-    found = _first_free(host, range(int(first), int(last or first) + 1))
-    if found is None:
-        # The work goes on: figures are no reason to refuse calls.
-        _log.warning("no port left for metrics", given=given)
-        return 0
-    port, server = found
-    if port > int(first):
-        threading.Thread(target=_move_down, args=(host, int(first), port, server), daemon=True).start()
-    return port
+    low, high = int(first), int(last or first) + 1
+    port, server = _first_free(host, range(low, high)) or (high, None)
+    if port > low:
+        threading.Thread(target=_move_down, args=(host, low, port, server), daemon=True).start()
+    return port if server else 0
 
 
 def _first_free(host: str, ports: range) -> tuple[int, WSGIServer] | None:
@@ -143,10 +139,11 @@ def _first_free(host: str, ports: range) -> tuple[int, WSGIServer] | None:
     return None
 
 
-def _move_down(host: str, first: int, port: int, server: WSGIServer) -> None:
+def _move_down(host: str, first: int, port: int, server: WSGIServer | None) -> None:
     while port > first:
         time.sleep(MOVE)
         if (found := _first_free(host, range(first, port))) is not None:
-            server.shutdown()
-            server.server_close()
+            if server:
+                server.shutdown()
+                server.server_close()
             port, server = found

@@ -85,25 +85,36 @@ class PuttingBack:
             if not self._owned(repository.owners(aggregate)):
                 continue
             try:
-                outcome = self._one(repository, record, aggregate, mend)
+                outcome = self._one(repository, record)
             except TongbanError as problem:
-                outcome = "refused"
-                self.refusals.append(f"{repository.name}/{aggregate.id}: {problem.en}")
+                outcome = self._refused(repository, aggregate, problem)
             self.done[repository.name, outcome] += 1
+        if self._write:
+            self._mend(repository, mend)
 
-    def _one(
-        self, repository: Repository[Any], record: Record, aggregate: Aggregate, mend: Callable[[Any], None]
-    ) -> str:
+    def _mend(self, repository: Repository[Any], mend: Callable[[Any], None]) -> None:
+        """What follows from a record, as a list does, may be lost although the record is not, or is younger than the backup."""
+        for record in repository.collection.scan():
+            aggregate = repository.load(record)
+            if not self._owned(repository.owners(aggregate)):
+                continue
+            try:
+                mend(aggregate)
+            except TongbanError as problem:
+                self.done[repository.name, self._refused(repository, aggregate, problem)] += 1
+
+    def _refused(self, repository: Repository[Any], aggregate: Aggregate, problem: TongbanError) -> str:
+        self.refusals.append(f"{repository.name}/{aggregate.id}: {problem.en}")
+        return "refused"
+
+    def _one(self, repository: Repository[Any], record: Record) -> str:
         outcome = repository.compare(record)
         kept = outcome == "same" or (outcome == "differs" and not self._over)
-        if self._write:
-            if not kept:
-                # Files first: a record never points to what is not there.
-                for digest in digests(record):
-                    self._files.copy(digest, self._old_files)
-                repository.put_back(record)
-            # What follows from a record, as a list does, may be lost although the record itself is not.
-            mend(repository.get(aggregate.id))
+        if self._write and not kept:
+            # Files first: a record never points to what is not there.
+            for digest in digests(record):
+                self._files.copy(digest, self._old_files)
+            repository.put_back(record)
         return "replaced" if outcome == "differs" and not kept else outcome
 
     def _owned(self, owners: set[str]) -> bool:
