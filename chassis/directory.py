@@ -10,14 +10,20 @@ from tongban.portal.v1 import directory_pb2 as pb
 
 from chassis import metrics
 from chassis.bus import BusThread
+from chassis.errors import Unavailable
 
 BUCKET = "directory"
 
 
 class Directory:
-    """A copy of the directory that follows every change."""
+    """A copy of the directory that follows every change.
+
+    Until it has been filled for the first time nobody can say who is not there: what would decide by that raises Unavailable.
+    Without a bus it is what `on_entry` was told.
+    """
 
     def __init__(self, bus: BusThread | None = None) -> None:
+        self._followed = bus is not None
         self._units: dict[str, pb.Unit] = {}
         self._people: dict[str, pb.Person] = {}
         self.ready = threading.Event()
@@ -50,10 +56,12 @@ class Directory:
 
     def unit(self, unit: str) -> pb.Unit | None:
         """One unit, or None."""
+        self._insist()
         return self._units.get(unit)
 
     def person(self, person: str) -> pb.Person | None:
         """One person, or None."""
+        self._insist()
         return self._people.get(person)
 
     def unit_name(self, unit: str) -> str:
@@ -89,6 +97,7 @@ class Directory:
 
     def upward(self, unit: str) -> Iterator[pb.Unit]:
         """The unit and everything above it, nearest first."""
+        self._insist()
         seen: set[str] = set()
         while unit and unit not in seen:
             seen.add(unit)
@@ -100,6 +109,7 @@ class Directory:
 
     def holders(self, post: str) -> list[pb.Person]:
         """Who holds a post "<unit>:<role>" and is not disabled; every post in a unit makes one its member."""
+        self._insist()
         unit, _, role = post.partition(":")
         return [
             person
@@ -122,3 +132,11 @@ class Directory:
         if kind == "u" and self.unit(key) is not None:
             return f"u:{key}:registrar" if self.holders(f"{key}:registrar") else ""
         return None
+
+    def _insist(self) -> None:
+        if self._followed and not self.ready.is_set():
+            raise Unavailable(
+                "DIRECTORY_UNAVAILABLE",
+                "单位和人员目录暂时不可用，请稍后再试。",
+                "The directory is not there yet; try again later.",
+            )

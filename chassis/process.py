@@ -28,6 +28,7 @@ from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
+DIRECTORY_SECONDS = 3.0  # that a starting server waits for names
 SESSION_ENDED = "tongban.session.ended"
 _log = log.get(__name__)
 
@@ -153,6 +154,8 @@ def serve(service: Service, parts: Parts) -> int:
     parts.audit.security = service.security
     server = build(parts.settings, parts.verifier, service.who, health, parts.audit.start())
     service.add(parts, server)
+    # With the broker there this takes no time; without it what needs the directory is put off, and all else is served.
+    parts.directory.ready.wait(DIRECTORY_SECONDS)
     tls.listen(server, address, tls.identity())
     server.start()
     metrics.ready(health.serving)

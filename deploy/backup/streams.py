@@ -127,7 +127,7 @@ class Broker:
 
     def pairs(self, section: str) -> Iterator[bytes]:
         """The present values of a bucket, sorted by key."""
-        bucket = self._run(self._bus.js.key_value(section.removeprefix(BUCKET)))
+        bucket = self._run(self._bus.bucket(section.removeprefix(BUCKET)))
         try:
             keys = sorted(self._run(bucket.keys()))
         except NoKeysError:

@@ -19,7 +19,7 @@ from chassis import clock, context
 from chassis.aggregate import APPLIED, Aggregate, Request, request_key
 from chassis.consumer import Consumer, Running, Unreadable
 from chassis.directory import Directory
-from chassis.errors import InvalidInput
+from chassis.errors import InvalidInput, Unavailable
 from chassis.repository import envelope, subject
 from chassis.server import request_of
 from chassis.settings import SettingMissing, number, text
@@ -259,3 +259,27 @@ def test_without_an_endpoint_nothing_of_opentelemetry_is_imported():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert json.loads(done.stdout) == []
+
+
+def test_nobody_is_said_to_be_gone_before_the_directory_is_there():
+    """A service that has just been renewed refused people whom it did not know yet."""
+
+    class Bus:
+        def watch(self, _bucket, on_entry, on_ready):
+            self.on_entry, self.on_ready = on_entry, on_ready
+
+    bus = Bus()
+    made = Directory(bus)
+    for ask in (
+        lambda: made.unit("fgw"), lambda: made.person("p1"), lambda: made.answering("p:p1"), lambda: made.holders("fgw:registrar"),
+        lambda: made.organisation("fgw"),
+    ):  # fmt: skip
+        with pytest.raises(Unavailable):
+            ask()
+    assert made.unit_name("fgw") == "（已撤销单位）"
+    bus.on_entry(
+        "unit.fgw", directory_pb2.Unit(unit="fgw", name="发改委", kind="organisation").SerializeToString()
+    )
+    bus.on_ready()
+    assert made.organisation("fgw") == "fgw"
+    assert made.person("p1") is None
