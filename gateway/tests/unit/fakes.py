@@ -114,7 +114,7 @@ class FakeOidc:
     def tokens(self):
         with self._lock:
             self.refreshes += 1
-            refresh = f"r{self.refreshes}"
+            refresh = f"refresh-token-{self.refreshes}"  # long enough not to stand in random bytes by chance
             self.live.add(refresh)
         access = f"{self.person}|{self.login}|{refresh}"
         return Tokens(access, refresh, time.time() + self.life, "id-token")
