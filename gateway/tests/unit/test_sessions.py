@@ -68,7 +68,7 @@ def test_idle_and_old_sessions_end_and_keycloak_is_told(parts, field, seconds): 
     assert parts.sessions.find(cookie) is None
     assert key not in records(parts)
     eventually(lambda: not parts.ending._waiting)
-    assert parts.oidc.ended == ["r1"]
+    assert parts.oidc.ended == ["refresh-token-1"]
     assert parts.bus.hints == [("tongban.session.ended", b"login1")]
 
 
@@ -140,7 +140,7 @@ def test_renewal_happens_ahead_in_the_background(parts):
     session = parts.sessions.find(cookie)
     assert parts.renewal.fresh(session).access == session.access
     parts.renewal._pool.shutdown(wait=True)
-    assert parts.sessions.find(cookie).refresh == "r2"
+    assert parts.sessions.find(cookie).refresh == "refresh-token-2"
 
 
 def test_hundred_requests_renew_once(parts, tmp_path):  # check 10
@@ -162,7 +162,7 @@ def test_hundred_requests_renew_once(parts, tmp_path):  # check 10
     for thread in threads:
         thread.join()
     assert parts.oidc.refreshes == 2  # one at the login, one now
-    assert {session.refresh for session in found} == {"r2"}
+    assert {session.refresh for session in found} == {"refresh-token-2"}
 
 
 def test_refused_renewal_ends_the_session_here(parts):
@@ -181,4 +181,4 @@ def test_who_is_logged_in_works_on_while_keycloak_is_away(parts):  # check 64
     expire(parts, cookie, -1)
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     parts.oidc.problem = None
-    assert parts.renewal.fresh(parts.sessions.find(cookie)).refresh == "r2"
+    assert parts.renewal.fresh(parts.sessions.find(cookie)).refresh == "refresh-token-2"

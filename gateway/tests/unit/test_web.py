@@ -209,11 +209,14 @@ def test_logout_ends_everything(world):  # check 7
     assert client.get_cookie(cookies.SESSION, domain="localhost") is None
     client.set_cookie(cookies.SESSION, cookie, domain="localhost", secure=True)
     assert call(client, "GET", "/auth/check").status_code == 401
-    assert world.parts.oidc.ended == ["r1"]
+    assert world.parts.oidc.ended == ["refresh-token-1"]
     assert ("tongban.session.ended", b"login1") in world.parts.bus.hints
     assert (
         call(
-            client, "GET", "/api/v1/sample/things", headers={"Authorization": "Bearer p1|login1|r1"}
+            client,
+            "GET",
+            "/api/v1/sample/things",
+            headers={"Authorization": "Bearer p1|login1|refresh-token-1"},
         ).status_code
         == 401
     )
@@ -253,7 +256,7 @@ def test_legacy_host(world):
         "POST",
         "/auth/app-ticket",
         json={"app": "oa"},
-        headers={"Authorization": "Bearer p1|login1|r1"},
+        headers={"Authorization": "Bearer p1|login1|refresh-token-1"},
     )
     assert ticket.status_code == 401  # no browser session of that login yet
     fakes.logged_in(world.parts)
@@ -262,7 +265,7 @@ def test_legacy_host(world):
         "POST",
         "/auth/app-ticket",
         json={"app": "oa"},
-        headers={"Authorization": "Bearer p1|login1|r1"},
+        headers={"Authorization": "Bearer p1|login1|refresh-token-1"},
     ).json
     assert ticket["url"].startswith("https://oa.apps.localhost:8443/.tongban/enter?ticket=")
     there = world.app.test_client()
