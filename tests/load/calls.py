@@ -28,6 +28,9 @@ request = function()
   wrk.headers["Idempotency-Key"] = "%s-" .. n
   return wrk.format("POST", nil, nil, '{"title":"%s","text":"%s","assignees":["%s"],"request_id":"%s-' .. n .. '"}')
 end
+response = function(status, headers, body)
+  if status >= 300 then print(status, body) end
+end
 """
 
 
