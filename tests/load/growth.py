@@ -134,7 +134,7 @@ def _questions(service: InProcess, template: dict[str, Any], size: int) -> dict[
         "register page": [listing()] * TIMES,
         "search": [listing(word) for word in WORDS] * (TIMES // len(WORDS)),
         "read one by its id": [read(key) for key in chosen],
-        "a step: 签收": [sign_for(key) for key in chosen],
+        "a step (sign for)": [sign_for(key) for key in chosen],
     }
     for kind in calls.values():
         kind[0]()
