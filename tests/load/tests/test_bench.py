@@ -78,7 +78,7 @@ def test_the_page_says_what_was_measured(tmp_path, monkeypatch):
     assert "earlier figures" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")
-    assert (tmp_path / "pictures" / "growth-latency.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "pictures" / "growth-rates-latency.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.integration
