@@ -16,7 +16,7 @@ from typing import Any
 
 from chassis.aggregate import Aggregate
 from chassis.directory import Directory
-from chassis.errors import TongbanError, Unavailable
+from chassis.errors import TongbanError
 from chassis.files import Files
 from chassis.repository import Repository
 from chassis.store import Record, Store
@@ -45,8 +45,7 @@ def run(
     parser.add_argument("--over", action="store_true")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args(arguments)
-    if not parts.directory.ready.wait(SECONDS):
-        raise Unavailable("DIRECTORY_UNAVAILABLE", "单位目录暂时不可用。", "The directory is not there.")
+    parts.directory.ready.wait(SECONDS)  # without it asking for a unit says so
     wanted = set(given.units.split(","))
     unknown = sorted(unit for unit in wanted if parts.directory.unit(unit) is None)
     if unknown:

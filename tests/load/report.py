@@ -55,10 +55,9 @@ def _plots(part: dict[str, Any]) -> list[str]:
     by_plot: dict[str, list[dict[str, Any]]] = {}
     for one in part["figures"]:
         if one.get("series"):
-            by_plot.setdefault(one["plot"], []).append(one)
-    # Two parts may draw what has the same name.
-    named = {f"{part['part']}-{plot}": lines for plot, lines in by_plot.items()}
-    for name, lines in named.items():
+            # Two parts may draw what has the same name.
+            by_plot.setdefault(f"{part['part']}-{one['plot']}", []).append(one)
+    for name, lines in by_plot.items():
         figure, axes = plt.subplots(figsize=(5, 3))
         for line in lines:
             axes.plot(line["series"]["records"], line["series"]["values"], marker="o", label=line["name"])
@@ -71,7 +70,7 @@ def _plots(part: dict[str, Any]) -> list[str]:
         figure.tight_layout()
         figure.savefig(DOCS / "pictures" / f"growth-{name}.svg", metadata={"Date": None})
         plt.close(figure)
-    return list(named)
+    return list(by_plot)
 
 
 def _short(value: float) -> str:
