@@ -123,6 +123,9 @@ def serve() -> int:
         )
     low, high = int(first), int(last or first) + 1
     port, server = _first_free(host, range(low, high)) or (high, None)
+    if server is None:
+        # The work goes on: figures are no reason to refuse calls.
+        _log.warning("no port left for metrics", given=given)
     if port > low:
         threading.Thread(target=_move_down, args=(host, low, port, server), daemon=True).start()
     return port if server else 0
