@@ -14,7 +14,8 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -28,8 +29,8 @@ from chassis.bus import Bus
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
 from chassis.process import SESSION_ENDED
-from chassis.settings import Settings, number, settings
-from gateway import cookies
+from chassis.settings import Settings, number, settings, text
+from gateway import cookies, edge_refusals
 from gateway.holders import SESSION_ENDED as OVER
 from gateway.holders import Event, Holders, Listener
 from gateway.parts import GatewayParts
@@ -81,7 +82,7 @@ class Stream:
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Listen to the broker and sweep the store as long as the process runs."""
         counting = loops.for_ever(self._count_sessions, COUNT, COUNT, trouble="sessions not counted")
-        work = (self._listen(), sweep_for_ever(self._parts), counting)
+        work = (self._listen(), sweep_for_ever(self._parts), counting, *self._edge())
         jobs = [asyncio.create_task(job) for job in work]
         yield
         for job in jobs:
@@ -89,6 +90,14 @@ class Stream:
         await asyncio.gather(*jobs, return_exceptions=True)
         await self._bus.close()
         self._parts.store.close()
+
+    def _edge(self) -> list[Coroutine[Any, Any, None]]:
+        """The edge's own refusals, where it is known where they are written; this process is the gateway's only one of its kind."""
+        if not (written := text("EDGE_REFUSALS")):
+            return []
+        reader = edge_refusals.Reader(self._parts.audit, Path(written), self._parts.settings.own_var)
+        trouble = "refusals of the edge wait"
+        return [loops.for_ever(lambda: asyncio.to_thread(reader.read), edge_refusals.EVERY, trouble=trouble)]
 
     async def healthz(self, _request: Request) -> Response:
         """Ready when pushes can arrive."""
@@ -127,8 +136,8 @@ class Stream:
             # Who holds no post has no list; asking would be one refusal on record for every page that such a person opens.
             if principal.posts and (number_of := await asyncio.to_thread(count, session.access)) is not None:
                 yield written(("todo", {"count": number_of}))
-            async for text in self._queued(cookie, listener):
-                yield text
+            async for piece in self._queued(cookie, listener):
+                yield piece
         finally:
             self._holders.leave(listener)
 

@@ -33,6 +33,7 @@ def shared(settings: Settings, tools: Tools, units: tuple[Unit, ...]) -> dict[st
         "TONGBAN_REALM": REALM,
         "TONGBAN_KEYCLOAK_MANAGEMENT": f"http://{LOOPBACK}:{ports.engine('keycloak_management')}",
         "TONGBAN_EDGE_STATUS": f"{LOOPBACK}:{ports.engine('edge_status')}",
+        "TONGBAN_EDGE_REFUSALS": str(settings.var / "edge" / "refused.log"),
         "TONGBAN_TARGETS": str(settings.var / "prometheus" / "targets.json"),
         "TONGBAN_VAR": str(settings.var),
         "TONGBAN_SECRETS": str(settings.secrets),

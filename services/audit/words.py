@@ -23,6 +23,7 @@ OWN: dict[str, dict[str, str]] = {
         "Login": "登录", "LoginRefused": "登录未通过", "Logout": "退出登录", "SessionEnded": "会话结束", "ApiRefused": "接口请求被拒绝",
         "LogoutTokenRefused": "退出通知被拒绝",
     },
+    "edge": {"RequestRefused": "请求被入口拒绝"},
     "keycloak": {
         "LOGIN": "身份认证登录", "LOGIN_ERROR": "身份认证登录失败", "LOGOUT": "身份认证退出", "LOGOUT_ERROR": "身份认证退出失败",
         "CODE_TO_TOKEN_ERROR": "登录凭据兑换失败", "REFRESH_TOKEN_ERROR": "登录续期失败", "CLIENT_LOGIN_ERROR": "服务账号登录失败",
@@ -51,6 +52,7 @@ RESULTS = {
     "IDENTITY_UNAVAILABLE": "身份认证不可用", "BROKER_UNAVAILABLE": "消息服务不可用", "EXISTS": "已存在",
     "PEER_NOT_ADMITTED": "调用方未获准", "ROLES_MIXED": "三员角色不能并存", "METHOD_REFUSED": "请求方式不允许",
     "FOREIGN_REQUEST": "请求来自其他网站", "TARGET_REFUSED": "地址不允许接入", "FILE_INFECTED": "文件未通过病毒检查",
+    "REQUEST_MALFORMED": "请求格式不正确", "TOO_LARGE": "内容超过大小限制", "HOST_UNKNOWN": "域名不属于本平台",
 }  # fmt: skip
 
 FINDINGS = {

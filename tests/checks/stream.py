@@ -19,6 +19,7 @@ from chassis.bus import STREAM, BusThread
 from chassis.files import FILES, PIECES
 from chassis.repository import PENDING, envelope
 from chassis.settings import Settings
+from portal.identity_events import CURSOR as IDENTITY_EVENTS
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ class State:
 
     # How often a record was written, and which requests it remembers, is not what it says. Files are found by their content.
     NOT_SAID = ("revision", "applied", "outbox")
-    PASSING = (PENDING, FILES, PIECES)
+    # Keycloak's own events are read on meanwhile, whatever the stream brings.
+    PASSING = (PENDING, FILES, PIECES, IDENTITY_EVENTS)
 
     def __init__(self, uri: str, services: list[str]) -> None:
         self._client: pymongo.MongoClient = pymongo.MongoClient(uri, tz_aware=True)
