@@ -6,7 +6,9 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tongban.events.v1 import obligation_pb2
@@ -17,6 +19,8 @@ from chassis.errors import TongbanError, Unavailable
 from chassis.files import Files
 from chassis.store import Store
 from chassis.tests.helpers import Thing, environment, settings, things
+from deploy.edge import render
+from deploy.edge.tests.alone import NGINX, alone
 from deploy.local.stack import Stack
 from tests.chaos import forms
 from tests.chaos.killing import Broken
@@ -146,6 +150,52 @@ def test_the_broker_disk_is_full(tmp_path, monkeypatch):
         print(
             f"check 60 (stream): {len(acknowledged)} acknowledged, {len(refused)} refused while full, 0 lost, goes on by itself"
         )
+
+
+class Taking(BaseHTTPRequestHandler):
+    """Takes whatever is sent, and says how much that was."""
+
+    def do_GET(self):
+        self.do_POST()
+
+    def do_POST(self):
+        taken = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(taken).encode())
+
+    def log_message(self, *_):
+        """Quiet."""
+
+
+@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
+def test_the_disk_for_uploads_is_full(tmp_path, monkeypatch):
+    """# check 60: the edge, which keeps a large body on its disk until it has come whole."""
+    monkeypatch.setattr(render, "MEMORY", tmp_path / "none")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    body = b"x" * (3 << 20)
+    with volume(tmp_path / "edge" / "temp") as disk, alone(tmp_path, server.server_port) as edge:
+
+        def send():
+            return edge.client.post("/api/v1/x", content=body)
+
+        assert send().text == str(len(body))
+        disk.fill()
+        refused = [send() for _ in range(20)]
+        assert {one.status_code for one in refused} == {503}
+        assert {one.headers["content-type"] for one in refused} == {"application/problem+json"}
+        # What needs no room goes on.
+        assert edge.client.post("/api/v1/x", content=b"little").text == "6"
+        assert edge.client.get("/auth/login").status_code == 200
+        disk.empty()
+        assert send().text == str(len(body))
+        assert not [one for one in disk.path.rglob("*") if one.is_file()], "half a body was left behind"
+    server.shutdown()
+    server.server_close()
+    print(
+        f"check 60 (uploads): {len(refused)} refused with 503 while full, small ones and reading go on, well again with room"
+    )
 
 
 CHATTER = """

@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -8,24 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.edge import render as edge
-
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-ENV = {
-    "TONGBAN_PUBLIC_URL": "https://localhost:8443",
-    "TONGBAN_APPS_DOMAIN": "apps.localhost:8443",
-    "TONGBAN_REALM": "tongban",
-    "TONGBAN_KEYCLOAK_URL": "http://127.0.0.1:17003/id",
-    "TONGBAN_VAR": "/srv/x",
-    "TONGBAN_STATIC_VENDOR": "/srv/vendor",
-    "TONGBAN_BIND": "127.0.0.1",
-    "TONGBAN_EDGE_PORT": "28443",
-    "TONGBAN_STREAM": "127.0.0.1:17022",
-} | {
-    f"TONGBAN_HTTP_{unit}": f"127.0.0.1:{17030 + number}"
-    for number, unit in enumerate(
-        ["GATEWAY", "PORTAL", "DOCUMENTS", "MEETINGS", "TASKS", "KNOWLEDGE", "AUDIT"]
-    )
-}
+from deploy.edge.tests.alone import ENV, NGINX
 
 
 @pytest.fixture(autouse=True)

@@ -1,22 +1,15 @@
 """Where a trace begins: a real nginx in front of a server that says what it was told."""
 
 import json
-import shutil
-import ssl
-import subprocess
 import threading
-import time
 import tomllib
-import urllib.error
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from deploy.edge import render as edge
-from deploy.edge.tests.test_render import ENV, NGINX
-from deploy.local import tls
-from deploy.local.ports import free_block
+from deploy.edge.tests.alone import ENV, NGINX, alone
 
 GIVEN = f"00-{'f' * 32}-{'e' * 16}-01"
 NOBODY = f"00-{'0' * 32}-{'e' * 16}-01"
@@ -40,49 +33,18 @@ class Told(BaseHTTPRequestHandler):
 def behind(tmp_path, monkeypatch):
     """behind(trusted, headers) → what the server behind an edge with these trusted upstreams is told, and the edge's log line."""
     monkeypatch.setattr(edge, "MEMORY", tmp_path / "none")
-    tls.ensure(tmp_path / "tls")
-    units = tomllib.loads((edge.ROOT / "deploy" / "units.toml").read_text())
     server = ThreadingHTTPServer(("127.0.0.1", 0), Told)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def ask(trusted, headers):
-        out = tmp_path / "edge"
-        shutil.rmtree(out, ignore_errors=True)
-        with free_block() as port:
-            given = ENV | {
-                "TONGBAN_TLS": str(tmp_path / "tls"), "TONGBAN_EDGE_PORT": str(port), "TONGBAN_PUBLIC_URL": f"https://localhost:{port}",
-                "TONGBAN_HTTP_GATEWAY": f"127.0.0.1:{server.server_port}", "TONGBAN_EDGE_WORKERS": "1",
-                "TONGBAN_TRUSTED_UPSTREAMS": trusted, "TONGBAN_EDGE_STATUS": f"127.0.0.1:{port + 1}",
-            }  # fmt: skip
-            nginx = subprocess.Popen(
-                [NGINX, "-p", out, "-c", edge.render(given, units, out), "-g", "daemon off;"]
-            )
-            try:
-                request = urllib.request.Request(f"https://localhost:{port}/auth/login", headers=headers)
-                told = json.loads(
-                    patiently(request, ssl.create_default_context(cafile=tmp_path / "tls" / "ca.crt"))
-                )
-                status = patiently(urllib.request.Request(f"http://127.0.0.1:{port + 1}/status"), None)
-                assert b"Active connections" in status
-            finally:
-                nginx.terminate()
-                nginx.wait(10)
-        return told, json.loads((out / "access.log").read_text())
+        with alone(tmp_path, server.server_port, TONGBAN_TRUSTED_UPSTREAMS=trusted) as running:
+            told = running.client.get("/auth/login", headers=headers).json()
+            assert "Active connections" in httpx.get(running.status).text
+        return told, json.loads((running.folder / "access.log").read_text())
 
     yield ask
     server.shutdown()
     server.server_close()
-
-
-def patiently(request, context):
-    end = time.monotonic() + 10
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310 - our own address
-                return answer.read()
-        except urllib.error.URLError:
-            if time.monotonic() > end:
-                raise
 
 
 @pytest.mark.skipif(not NGINX, reason="nginx is not installed")

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nats
@@ -170,6 +171,30 @@ def test_what_is_recorded_is_chained_found_and_shown_to_the_auditor_alone(auditi
         elsewhere = (auditing.settings.var / "elsewhere" / "checkpoints.jsonl").read_text().splitlines()
         assert json.loads(elsewhere[-1])["number"] > 31
         print(f"check 77: {len(elsewhere)} signed checkpoints at the witness")
+
+
+def test_the_order_is_that_of_the_numbers_whatever_the_clocks_say(auditing):
+    """# check 61: two processes, one a day behind and one a day ahead, and the chain's own clock between them."""
+    day = timedelta(days=1)
+    with auditing.taking():
+        for number in range(20):
+            at = datetime.now(UTC) + (day if number % 2 else -day)
+            record(auditing, "SignOffDocument", about=f"c{number}", at_ms=int(at.timestamp() * 1000))
+        eventually(lambda: len(auditing.kept(action="SignOffDocument")) == 20, 20)
+        assert [one["object"] for one in auditing.kept(action="SignOffDocument")] == [
+            f"c{number}" for number in range(20)
+        ]
+
+        def found(**more):
+            asked = pb.SearchEntriesRequest(filter=pb.Filter(action="SignOffDocument", **more), page_size=50)
+            return auditing.call("SearchEntries", asked, AUDITOR).entries
+
+        newest = eventually(lambda: len(found()) == 20 and found())
+        assert [one.object for one in newest] == [f"c{number}" for number in reversed(range(20))]
+        head = auditing.chain.head().number
+        eventually(lambda: auditing.chain.checkpoints()[-1].number >= head)
+    assert commands.verify(auditing.chain, parts.signer_of(auditing.parts), []).whole
+    print("check 61: 20 records of two clocks, two days apart: chained, listed and verified by their numbers")
 
 
 def _verified(auditing):
