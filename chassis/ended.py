@@ -1,10 +1,10 @@
 """Logins that have ended while tokens of theirs are still valid: the durable bucket `ended`, which every process watches.
 
-Keycloak cannot take an access token back, so every process refuses by itself. An entry stays for an hour, a token lives for five
-minutes. A process that has not read the bucket since it began does not know who left before: it refuses, as a passing trouble,
-tokens that are as old as itself, and takes younger ones, whose login was alive after all that it could have missed. So with the
-broker away a process that was restarted is whole again as soon as tokens have been renewed, five minutes at the most, and never
-lets in who has left.
+Keycloak cannot take an access token back, so every process refuses by itself. An entry stays for an hour, a token lives for
+seventeen minutes and is renewed after five. A process that has not read the bucket since it began does not know who left before: it
+refuses, as a passing trouble, tokens that are as old as itself, and takes younger ones, whose login was alive after all that it could
+have missed. So with the broker away a process that was restarted is whole again as soon as tokens have been renewed, five minutes at
+the most, and never lets in who has left.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from gateway.sessions import Session, Sessions
 AT_ONCE = 10.0  # seconds before the end below which the caller waits for it
 LEASE = 20.0  # seconds after which a renewal that did not report is given up
 WAIT = 10.0  # seconds that a caller waits for somebody else's renewal
+PAUSE = 15.0  # seconds after which a renewal for which Keycloak was away is tried again
 _log = log.get(__name__)
 
 
@@ -103,7 +104,10 @@ class Renewal:
         except Unavailable as problem:
             # The identity provider is away: who is logged in works on until the access token ends.
             _log.warning("renewal impossible", problem=str(problem))
-            self._sessions.change(session.key, lambda record: record.update(renewing=0.0))
+            again = time.time() + PAUSE
+            # Not asked for by each request meanwhile; but nobody waits for it whose token is about to end.
+            again = again if session.access_until - AT_ONCE > again else 0.0
+            self._sessions.change(session.key, lambda record: record.update(renewing=again))
             return session if session.access_until > time.time() else None
         return self._sessions.put_tokens(session.key, tokens)
 

@@ -27,7 +27,9 @@ from gateway.sealing import Broken, Seal
 REMEMBERED = 1.0  # seconds for which a record that was read is believed
 KEPT = 20_000
 TOUCH = 60.0  # seconds between two notes of the last use
-RENEW_AHEAD = 60.0  # seconds before its end at which an access token is renewed, or a third of its life
+# Seconds after which an access token is renewed, or two thirds of its life. It lives for much longer (portal/setup/realm.py), so that
+# who is signed in works on for ten minutes without Keycloak.
+RENEW_AFTER = 300.0
 PER_LOGIN = 8  # gateway sessions that one Keycloak session may have
 
 
@@ -196,10 +198,10 @@ class Sessions:
 
     def _sealed(self, key: str, tokens: Tokens, csrf: str) -> dict[str, Any]:
         inside = {"access": tokens.access, "refresh": tokens.refresh, "csrf": csrf}
-        life = tokens.access_until - time.time()
+        now = time.time()
         return {
             "access_until": tokens.access_until,
-            "renew_at": tokens.access_until - min(RENEW_AHEAD, life / 3),
+            "renew_at": now + min(RENEW_AFTER, (tokens.access_until - now) * 2 / 3),
             "sealed": self._seal.close(inside, key),
         }
 

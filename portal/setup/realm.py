@@ -50,7 +50,9 @@ def realm(name: str) -> dict[str, Any]:
         "maxDeltaTimeSeconds": 43200,
         "minimumQuickLoginWaitSeconds": 5,
         "quickLoginCheckMilliSeconds": 200,
-        "accessTokenLifespan": 300,
+        # Renewed after five minutes (gateway/sessions.py), by an open page within another: so whoever works when Keycloak goes away
+        # works on for ten minutes and more. # check 64
+        "accessTokenLifespan": 1020,
         "ssoSessionIdleTimeout": 1800,
         "ssoSessionMaxLifespan": 36000,
         "accessCodeLifespan": 60,

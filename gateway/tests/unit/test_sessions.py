@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,9 @@ from gateway.oidc import Refused
 from gateway.renewal import AT_ONCE
 from gateway.sealing import Broken, Seal
 from gateway.sessions import digest
+from gateway.stream import RECHECK
 from gateway.tests.unit import fakes
+from portal.setup.realm import realm
 from tests.inprocess import eventually
 
 
@@ -182,3 +185,20 @@ def test_who_is_logged_in_works_on_while_keycloak_is_away(parts):  # check 64
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     parts.oidc.problem = None
     assert parts.renewal.fresh(parts.sessions.find(cookie)).refresh == "refresh-token-2"
+
+
+def test_a_token_is_renewed_while_it_still_lasts_ten_minutes_and_an_absent_keycloak_is_not_besieged(parts):
+    """# check 64"""
+    cookie = fakes.logged_in(parts)
+    life = realm("tongban")["accessTokenLifespan"]
+    parts.sessions.put_tokens(digest(cookie), replace(parts.oidc.tokens(), access_until=time.time() + life))
+    assert life - RECHECK - (records(parts)[digest(cookie)]["renew_at"] - time.time()) > 600
+    asked = []
+    parts.oidc.problem = Unavailable("X", "x")
+    refresh = parts.oidc.refresh
+    parts.oidc.refresh = lambda token: asked.append(token) or refresh(token)
+    expire(parts, cookie, 700)
+    key = parts.sessions.find(cookie).key
+    for _ in range(50):
+        assert parts.renewal._now(key) is not None
+    assert len(asked) == 1
