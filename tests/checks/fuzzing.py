@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.core.transport import Response
@@ -72,6 +72,8 @@ class Fuzzer:
 
     def run(self, seconds: float) -> Report:
         """Every role in a thread of its own, until the time is over."""
+        # Imports a module of hypothesis' own at its first use, of which several threads at once would get a half.
+        strategies.randoms().validate()
         end = time.monotonic() + seconds
         threads = [
             threading.Thread(target=self._as_role, args=(role, user, end)) for role, user in ROLES.items()
