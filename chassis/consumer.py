@@ -26,10 +26,12 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from chassis import context, log, metrics, telemetry
 from chassis.aggregate import Request
-from chassis.bus import STREAM, Bus, end_all
+from chassis.bus import Bus
 from chassis.deadletters import bury
 from chassis.errors import TimedOut, Unavailable
+from chassis.loops import end_all
 from chassis.relay import event_type
+from chassis.streams import STREAM
 
 MAX_DELIVER = 5
 BATCH = 20  # events taken at a time, for each that may be handled at once

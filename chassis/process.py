@@ -13,13 +13,15 @@ from typing import Any
 
 from chassis import log, metrics, putback, telemetry, tls
 from chassis.audit import Audit
-from chassis.bus import Bus, BusThread, end_all
+from chassis.bus import Bus
+from chassis.bus_thread import BusThread
 from chassis.consumer import Consumer, Running
 from chassis.directory import Directory
 from chassis.ended import Ended
 from chassis.files import Files
 from chassis.health import Health
 from chassis.identity import ServiceToken, Verifier
+from chassis.loops import end_all
 from chassis.registry import Registry
 from chassis.relay import Relay, wake_subject
 from chassis.repository import Repository

@@ -2,7 +2,7 @@
 
     uvicorn --factory gateway.stream:app
 
-Services push to core NATS (chassis.bus.push_subject); what is missed while nobody listens is no loss, because
+Services push to core NATS (chassis.streams.push_subject); what is missed while nobody listens is no loss, because
 every page reads its state from the services. A push is a JSON object; its "event" names the event ("notice"
 when absent), the rest is the data. To each "todo" this process adds the reader's own count.
 """

@@ -24,7 +24,7 @@ from tongban.events.v1 import audit_pb2
 from tongban.portal.v1 import directory_pb2
 
 from chassis import client
-from chassis.bus import AUDIT, Bus
+from chassis.bus import Bus
 from chassis.consumer import Running as RunningConsumer
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
@@ -35,6 +35,7 @@ from chassis.relay import Relay
 from chassis.repository import envelope
 from chassis.server import build
 from chassis.settings import Settings
+from chassis.streams import AUDIT
 from services.audit import events as audit_events
 
 

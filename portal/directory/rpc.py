@@ -11,7 +11,6 @@ from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import audit, bounds, context
-from chassis.bus import ENDED
 from chassis.context import caller
 from chassis.directory import Directory
 from chassis.ended import login_entry
@@ -19,6 +18,7 @@ from chassis.errors import Unavailable
 from chassis.process import Parts
 from chassis.server import callers, request_of
 from chassis.settings import text
+from chassis.streams import ENDED
 from portal.answers import once
 from portal.directory import bucket, commands, queries
 from portal.directory.commands import Saved

@@ -12,6 +12,8 @@ DRIVERS = {
     ("pymongo", "bson", "gridfs"): {"chassis.store": "the only way to MongoDB"},
     ("nats",): {
         "chassis.bus": "the only way to NATS",
+        "chassis.bus_thread": "the same for synchronous servers",
+        "chassis.streams": "what the streams are like",
         "chassis.consumer": "durable consumers",
         "chassis.publishing": "batches into the stream, and what the broker says when it takes none",
         "chassis.deadletters": "the dead-letter stream",
@@ -138,7 +140,8 @@ def test_a_model_knows_rules_only(module):
     forbidden = (
         "grpc", "google", "tongban", "pymongo", "bson", "nats", "flask", "httpx", "tantivy", "keycloak", "os",
         "socket", "subprocess", "threading",
-        "chassis.store", "chassis.repository", "chassis.bus", "chassis.relay",
+        "chassis.store", "chassis.repository", "chassis.bus", "chassis.bus_thread", "chassis.streams",
+        "chassis.relay",
         "chassis.registry", "chassis.search", "chassis.server", "chassis.client", "chassis.process",
         "chassis.web",
         "chassis.consumer", "chassis.files", "chassis.settings", "chassis.context", "chassis.directory",

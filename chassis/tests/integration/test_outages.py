@@ -18,7 +18,7 @@ from chassis import consumer as consumer_module
 from chassis import health as health_module
 from chassis import relay as relay_module
 from chassis.aggregate import Request
-from chassis.bus import BusThread
+from chassis.bus_thread import BusThread
 from chassis.consumer import Consumer, Running
 from chassis.errors import Unavailable
 from chassis.files import Files
