@@ -15,7 +15,8 @@ from chassis import log, metrics, putback, telemetry, tls
 from chassis.audit import Audit
 from chassis.bus import Bus
 from chassis.bus_thread import BusThread
-from chassis.consumer import Consumer, Running
+from chassis.consumer import Consumer
+from chassis.consuming import Running
 from chassis.directory import Directory
 from chassis.ended import Ended
 from chassis.files import Files

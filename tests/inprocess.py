@@ -25,7 +25,7 @@ from tongban.portal.v1 import directory_pb2
 
 from chassis import client
 from chassis.bus import Bus
-from chassis.consumer import Running as RunningConsumer
+from chassis.consuming import Running as RunningConsumer
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
 from chassis.health import Health

@@ -14,7 +14,7 @@ DRIVERS = {
         "chassis.bus": "the only way to NATS",
         "chassis.bus_thread": "the same for synchronous servers",
         "chassis.streams": "what the streams are like",
-        "chassis.consumer": "durable consumers",
+        "chassis.consuming": "durable consumers",
         "chassis.publishing": "batches into the stream, and what the broker says when it takes none",
         "chassis.deadletters": "the dead-letter stream",
         "gateway.stream": "core messages to open streams",
@@ -144,7 +144,8 @@ def test_a_model_knows_rules_only(module):
         "chassis.relay",
         "chassis.registry", "chassis.search", "chassis.server", "chassis.client", "chassis.process",
         "chassis.web",
-        "chassis.consumer", "chassis.files", "chassis.settings", "chassis.context", "chassis.directory",
+        "chassis.consumer", "chassis.consuming", "chassis.files", "chassis.settings", "chassis.context",
+        "chassis.directory",
     )  # fmt: skip
     own = module.name.split(".model")[0]
     pure = PURE.get(module.name, {})

@@ -17,7 +17,8 @@ from tongban.portal.v1 import directory_pb2
 
 from chassis import clock, context
 from chassis.aggregate import APPLIED, Aggregate, Request, request_key
-from chassis.consumer import Consumer, Running, Unreadable
+from chassis.consumer import Consumer
+from chassis.consuming import Running, Unreadable
 from chassis.directory import Directory
 from chassis.errors import InvalidInput, Unavailable
 from chassis.repository import envelope, subject
