@@ -54,7 +54,7 @@ def current() -> Call:
 def caller() -> Principal:
     """The verified caller of the call being served.
 
-    Raises NotSignedIn; the door has seen to it that there is one (chassis.server).
+    Raises NotSignedIn; the door has seen to it that there is one (chassis.door).
     """
     principal = current().principal
     if principal is None:

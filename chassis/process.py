@@ -18,6 +18,7 @@ from chassis.bus_thread import BusThread
 from chassis.consumer import Consumer
 from chassis.consuming import Running
 from chassis.directory import Directory
+from chassis.door import Who
 from chassis.ended import Ended
 from chassis.files import Files
 from chassis.health import Health
@@ -26,7 +27,7 @@ from chassis.loops import end_all
 from chassis.registry import Registry
 from chassis.relay import Relay, wake_subject
 from chassis.repository import Repository
-from chassis.server import Who, build
+from chassis.server import build
 from chassis.settings import SettingMissing, Settings, required, settings
 from chassis.store import Store
 

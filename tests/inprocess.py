@@ -30,7 +30,8 @@ from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
 from chassis.health import Health
 from chassis.identity_types import Principal
-from chassis.process import Parts, Service, end_all
+from chassis.loops import end_all
+from chassis.process import Parts, Service
 from chassis.relay import Relay
 from chassis.repository import envelope
 from chassis.server import build
