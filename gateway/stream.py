@@ -28,7 +28,7 @@ from chassis import log, loops, metrics, telemetry
 from chassis.bus import Bus
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
-from chassis.process import SESSION_ENDED
+from chassis.parts import SESSION_ENDED
 from chassis.settings import Settings, number, settings, text
 from gateway import cookies, edge_refusals
 from gateway.holders import SESSION_ENDED as OVER

@@ -15,7 +15,8 @@ from chassis.aggregate import Request
 from chassis.consumer import Consumer, Event
 from chassis.errors import invalid
 from chassis.idempotency import request_of
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from chassis.repository import anyone
 from chassis.tests.helpers import SERVICE, Answer, Thing, to_wire
 from chassis.tests.helpers import Request as Ask

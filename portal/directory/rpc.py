@@ -17,7 +17,7 @@ from chassis.door import callers
 from chassis.ended import login_entry
 from chassis.errors import Unavailable
 from chassis.idempotency import request_of
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import text
 from chassis.streams import ENDED
 from portal.answers import once

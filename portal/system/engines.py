@@ -10,7 +10,7 @@ import httpx
 
 from chassis import log
 from chassis.errors import TongbanError
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import text
 from chassis.streams import DEAD, STREAM
 from portal.system.facts import Broker, Consumer, Engine

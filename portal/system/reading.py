@@ -14,7 +14,7 @@ from cryptography import x509
 
 from chassis import log
 from chassis.errors import Unavailable
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import text
 from chassis.streams import STREAM
 from portal.system import engines, processes

@@ -14,7 +14,7 @@ from chassis.context import caller
 from chassis.door import callers
 from chassis.errors import InvalidInput, invalid, not_found
 from chassis.idempotency import request_of
-from chassis.process import Parts
+from chassis.parts import Parts
 from services.documents import access, bodies, commands, incoming
 from services.documents.incoming_rpc import Deliveries
 from services.documents.lists import listing

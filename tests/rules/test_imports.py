@@ -69,7 +69,7 @@ PAGES_KNOW = (
 PAGES_MAY = {
     "portal.pages": {
         "chassis.settings": "the proxy beside the pages is composed here",
-        "chassis.process": "as above",
+        "chassis.parts": "as above",
         "chassis.identity": "the portal's own token, for the page after signing out",
         "portal.parts": "as above",
         "portal.connectors.proxy": "as above",
@@ -142,7 +142,7 @@ def test_a_model_knows_rules_only(module):
         "socket", "subprocess", "threading",
         "chassis.store", "chassis.repository", "chassis.bus", "chassis.bus_thread", "chassis.streams",
         "chassis.relay", "chassis.registry", "chassis.search", "chassis.door", "chassis.server", "chassis.idempotency",
-        "chassis.client", "chassis.process", "chassis.web",
+        "chassis.client", "chassis.parts", "chassis.process", "chassis.web",
         "chassis.consumer", "chassis.consuming", "chassis.files", "chassis.settings", "chassis.context",
         "chassis.directory",
     )  # fmt: skip

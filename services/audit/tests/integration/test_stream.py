@@ -23,7 +23,7 @@ from chassis.audit import Audit
 from chassis.errors import Forbidden, NotFound, Unavailable
 from chassis.identity_types import Principal
 from chassis.loops import end_all
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import Settings
 from chassis.streams import AUDIT
 from deploy.local.stack import Stack
