@@ -28,7 +28,7 @@ from chassis.consumer import Consumer, Event, Later
 from chassis.deadletters import bury
 from chassis.errors import TimedOut, Unavailable
 from chassis.loops import end_all
-from chassis.relay import event_type
+from chassis.outbox import event_type
 from chassis.streams import STREAM
 
 MAX_DELIVER = 5

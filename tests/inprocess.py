@@ -31,10 +31,10 @@ from chassis.errors import NotSignedIn, from_rpc_error
 from chassis.health import Health
 from chassis.identity_types import Principal
 from chassis.loops import end_all
+from chassis.outbox import envelope
 from chassis.parts import Parts
 from chassis.process import Service
 from chassis.relay import Relay
-from chassis.repository import envelope
 from chassis.server import build
 from chassis.settings import Settings
 from chassis.streams import AUDIT

@@ -17,7 +17,7 @@ from tongban.meetings.v1 import meetings_pb2 as meetings_pb
 
 from chassis import publishing
 from chassis.bus import Bus
-from chassis.repository import envelope
+from chassis.outbox import envelope
 from chassis.settings import Settings
 from chassis.streams import STREAM
 from chassis.times import SHANGHAI

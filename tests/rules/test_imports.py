@@ -141,8 +141,8 @@ def test_a_model_knows_rules_only(module):
         "grpc", "google", "tongban", "pymongo", "bson", "nats", "flask", "httpx", "tantivy", "keycloak", "os",
         "socket", "subprocess", "threading",
         "chassis.store", "chassis.repository", "chassis.bus", "chassis.bus_thread", "chassis.streams",
-        "chassis.relay", "chassis.registry", "chassis.search", "chassis.door", "chassis.server", "chassis.idempotency",
-        "chassis.client", "chassis.parts", "chassis.process", "chassis.web",
+        "chassis.outbox", "chassis.intents", "chassis.relay", "chassis.registry", "chassis.search",
+        "chassis.door", "chassis.server", "chassis.idempotency", "chassis.client", "chassis.parts", "chassis.process", "chassis.web",
         "chassis.consumer", "chassis.consuming", "chassis.files", "chassis.settings", "chassis.context",
         "chassis.directory",
     )  # fmt: skip

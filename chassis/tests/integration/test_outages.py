@@ -24,7 +24,8 @@ from chassis.consuming import Running
 from chassis.errors import Unavailable
 from chassis.files import Files
 from chassis.health import Health
-from chassis.repository import PENDING, anyone
+from chassis.intents import PENDING
+from chassis.repository import anyone
 from chassis.tests.helpers import TOKEN, Answer, Stub, Thing, serving
 from chassis.tests.helpers import Request as Ask
 from deploy.local.stack import Stack

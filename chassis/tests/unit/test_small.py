@@ -22,7 +22,7 @@ from chassis.consuming import Running, Unreadable
 from chassis.directory import Directory
 from chassis.errors import InvalidInput, Unavailable
 from chassis.idempotency import request_key, request_of
-from chassis.repository import envelope, subject
+from chassis.outbox import envelope, subject
 from chassis.settings import SettingMissing, number, text
 from chassis.tests.helpers import CLERK, environment, settings
 
