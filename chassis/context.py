@@ -58,8 +58,13 @@ def caller() -> Principal:
     """
     principal = current().principal
     if principal is None:
-        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
+        raise no_caller("No caller.")
     return principal
+
+
+def no_caller(why: str) -> NotSignedIn:
+    """What a service answers to a call that nobody makes."""
+    return NotSignedIn("NOT_SIGNED_IN", "请先登录。", why)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 
 from chassis import clock, context, log, metrics, origin, telemetry, tls
 from chassis.audit import Audit, First
-from chassis.errors import Forbidden, Internal, NotSignedIn, TongbanError, from_rpc_error, timed_out
+from chassis.errors import Forbidden, Internal, TongbanError, from_rpc_error, timed_out
 from chassis.identity import Verifier
 from chassis.settings import Settings
 
@@ -165,7 +165,7 @@ class Door(grpc.ServerInterceptor):  # type: ignore[misc] # a library without ty
         self._admit_peer()
         scheme, _, token = meta.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No access token.")
+            raise context.no_caller("No access token.")
         principal = self._verifier.verify(token)
         now = clock.stated(meta[clock.HEADER], self._demo_key) if clock.HEADER in meta else None
         context.amend(principal=principal, token=token, now=now)
