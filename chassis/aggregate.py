@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,8 +71,3 @@ def reused() -> InvalidInput:
     return InvalidInput(
         "REQUEST_ID_REUSED", "该请求编号已用于另一项操作。", "This request id was used for other content."
     )
-
-
-def request_key(caller: str, method: str, request_id: str) -> str:
-    """The idempotency key of a request: the same id from another person or for another method is another request."""
-    return hashlib.sha256(f"{caller}\n{method}\n{request_id}".encode()).hexdigest()[:32]

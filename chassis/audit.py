@@ -19,11 +19,12 @@ from tongban.events.v1 import audit_pb2 as pb
 
 from chassis import context, log
 from chassis.audit_objects import object_of
-from chassis.bus import AUDIT, BusThread
+from chassis.bus_thread import BusThread
 from chassis.errors import Forbidden, NotFound, NotSignedIn, TongbanError, Unavailable
 from chassis.identity_types import Principal
 from chassis.settings import Settings
 from chassis.spool import Spool
+from chassis.streams import AUDIT
 
 # Methods whose names begin so change nothing; they are recorded when they are refused or open something classified.
 READING = ("Get", "List", "Search", "Read", "Find", "Suggest")

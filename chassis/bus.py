@@ -1,7 +1,6 @@
-"""NATS: streams, key-value buckets, wake-ups and pushes.
+"""NATS: one connection to the broker, with its streams, key-value buckets, wake-ups and pushes.
 
-`Bus` is for asyncio programs (work, the SSE process). `BusThread` runs one in a thread for synchronous servers; if the broker is
-away it keeps trying, and what needs the broker only as a hint (wake, push) is dropped meanwhile.
+It is for asyncio programs (work, the SSE process); synchronous servers have it run in a thread (chassis.bus_thread).
 """
 
 from __future__ import annotations
@@ -9,58 +8,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError
+from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NoAnswer
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import KeyValueConfig, StreamConfig
 from nats.js.errors import APIError, BadRequestError, BucketNotFoundError, NotFoundError
 
 from chassis import log, metrics
-from chassis.errors import Unavailable
 from chassis.settings import Settings, number, text
+from chassis.streams import ENDED, ENDED_SECONDS, stream_configs
 from chassis.strict import lax
 
-STREAM, DEAD = "TONGBAN", "TONGBAN_DEAD"
-AUDIT = "TONGBAN_AUDIT"  # made and read by services/audit alone; everybody else may only add to it
-ENDED = "ended"  # the bucket of ended logins, see chassis.ended
-ENDED_SECONDS = 3600.0  # for which an entry is kept: much longer than an access token lives
-_DUPLICATES = (
-    2 * 3600
-)  # seconds; longer than the relay needs to get over any outage it retries through without a restart
 ANSWER = 2.0  # seconds after which an event without an acknowledgement is sent once more
 TICK = 1.0  # seconds after which a silent watch looks whether the broker was restarted
 ASK = 20  # so many ticks of silence, and the watch asks whether its consumer is still there
 _log = log.get(__name__)
-
-
-def push_subject(token: str) -> str:
-    """Where pushes for an audience token go: u:fgw:registrar → tongban.push.u.fgw.registrar."""
-    return "tongban.push." + token.replace(":", ".")
-
-
-def stream_configs() -> list[StreamConfig]:
-    """The streams of the platform. When full they refuse, so that nothing acknowledged is ever dropped."""
-    replicas = int(number("NATS_REPLICAS", 1))
-    common: dict[str, Any] = {
-        "retention": RetentionPolicy.LIMITS, "discard": DiscardPolicy.NEW, "storage": StorageType.FILE,
-        "num_replicas": replicas, "duplicate_window": _DUPLICATES,
-    }  # fmt: skip
-    days = number("STREAM_DAYS", 30)
-    return [
-        StreamConfig(
-            name=STREAM, subjects=["tongban.*.v1.>"], max_age=days * 86400,
-            max_bytes=int(number("STREAM_BYTES", 4 << 30)), allow_atomic=True, **common,
-        ),
-        StreamConfig(name=DEAD, subjects=["dead.tongban.>"], max_bytes=int(number("DEAD_BYTES", 1 << 28)), **common),
-    ]  # fmt: skip
 
 
 class Bus:
@@ -255,155 +222,3 @@ class Bus:
 
 def _named(event: dict[str, Any], more: dict[str, str]) -> dict[str, str]:
     return {**event["headers"], "ce-id": event["id"], "Nats-Msg-Id": event["id"], **more}
-
-
-class BusThread:
-    """A Bus in a thread of its own, for synchronous servers."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._bus = Bus(settings)
-        self._loop = asyncio.new_event_loop()
-        self._ready = asyncio.Event()
-        self._jobs: set[asyncio.Task[Any]] = set()
-        self.connected = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
-
-    def start(self) -> BusThread:
-        """Begin to connect; returns at once."""
-        self._thread.start()
-        self._begin(self._connect)
-        return self
-
-    @property
-    def up(self) -> bool:
-        """Whether the broker answers right now."""
-        return self._bus.up
-
-    def hint(self, subject: str, data: bytes = b"") -> None:
-        """Publish something whose loss does no harm (core NATS); returns at once."""
-        if self.up:
-            self._begin(lambda: self._hint(subject, data))
-
-    def publish(self, subject: str, data: bytes, headers: dict[str, str], event_id: str) -> None:
-        """Publish durably and wait for the acknowledgement.
-
-        Raises Unavailable.
-        """
-        self.run(self._bus.publish(subject, data, headers, event_id), 6)
-
-    def subscribe(self, subject: str, handler: Callable[[str, bytes], None]) -> None:
-        """Call `handler` for every core message on `subject`, in the bus thread; it must not block."""
-
-        async def on_message(message: Msg) -> None:
-            handler(message.subject, message.data)
-
-        self._when_connected(lambda: self._bus.nc.subscribe(subject, cb=on_message))
-
-    def watch(
-        self, bucket: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]
-    ) -> None:
-        """See Bus.watch."""
-        self._when_connected(lambda: self._bus.watch(bucket, on_entry, on_ready))
-
-    def put(self, bucket: str, key: str, value: bytes) -> None:
-        """Store one entry of a bucket durably.
-
-        Raises Unavailable.
-        """
-
-        async def put() -> None:
-            await (await self._bus.bucket(bucket)).put(key, value)
-
-        self.run(put(), 10)
-
-    def run(self, job: Awaitable[Any], seconds: float) -> Any:
-        """Run a coroutine on the bus' loop and wait for its result.
-
-        Raises Unavailable when the broker does not answer or refuses; what else the coroutine raises comes through.
-        """
-        future = asyncio.run_coroutine_threadsafe(_await(job), self._loop)
-        try:
-            return future.result(seconds)
-        except (NatsError, TimeoutError, CancelledError) as problem:
-            # It must not go on after its caller has been told that it failed.
-            future.cancel()
-            raise Unavailable(
-                "BROKER_UNAVAILABLE",
-                "消息服务暂时不可用，请稍后再试。",
-                "The message broker does not answer.",
-            ) from problem
-
-    @property
-    def bus(self) -> Bus:
-        """The Bus itself, for coroutines given to `run`."""
-        return self._bus
-
-    def close(self) -> None:
-        """End watches, disconnect, and end the thread; part of a graceful stop. A second call does nothing."""
-        if self._loop.is_closed():
-            return
-        with contextlib.suppress(TimeoutError, NatsError):
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-    async def _end(self) -> None:
-        await end_all(list(self._jobs))
-        with contextlib.suppress(NatsError, OSError, TimeoutError):
-            await asyncio.wait_for(self._bus.close(), 5)
-        await end_all([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
-    async def _connect(self) -> None:
-        await self._bus.connect()
-        self._ready.set()
-        self.connected.set()
-
-    async def _hint(self, subject: str, data: bytes) -> None:
-        with contextlib.suppress(NatsError):
-            await self._bus.nc.publish(subject, data)
-
-    def _when_connected(self, job: Callable[[], Awaitable[Any]]) -> None:
-        async def later() -> None:
-            await self._ready.wait()
-            await job()
-
-        self._begin(later)
-
-    def _begin(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start something on the loop for which nobody waits."""
-
-        def begin() -> None:
-            task = self._loop.create_task(job())
-            self._jobs.add(task)
-            task.add_done_callback(self._over)
-
-        # After close there is nobody any more to whom a hint could go.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(begin)
-
-    def _over(self, task: asyncio.Task[Any]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception():
-            _log.error("job of the bus ended", exc_info=task.exception())
-
-
-async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they are over; again and again, since a library's wait_for may swallow a cancellation."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.5)
-
-
-async def _await(job: Awaitable[Any]) -> Any:
-    return await job
-
-
-__all__ = ["AUDIT", "DEAD", "STREAM", "Bus", "BusThread", "end_all", "push_subject"]

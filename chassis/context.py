@@ -54,12 +54,17 @@ def current() -> Call:
 def caller() -> Principal:
     """The verified caller of the call being served.
 
-    Raises NotSignedIn; the door has seen to it that there is one (chassis.server).
+    Raises NotSignedIn; the door has seen to it that there is one (chassis.door).
     """
     principal = current().principal
     if principal is None:
-        raise NotSignedIn("NOT_SIGNED_IN", "请先登录。", "No caller.")
+        raise no_caller("No caller.")
     return principal
+
+
+def no_caller(why: str) -> NotSignedIn:
+    """What a service answers to a call that nobody makes."""
+    return NotSignedIn("NOT_SIGNED_IN", "请先登录。", why)
 
 
 @contextlib.contextmanager

@@ -13,8 +13,10 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from chassis import log, telemetry
-from chassis.bus import DEAD, Bus, BusThread
+from chassis.bus import Bus
+from chassis.bus_thread import BusThread
 from chassis.errors import not_found
+from chassis.streams import DEAD
 
 AT_ONCE = 50  # letters asked for at the same time
 _log = log.get(__name__)

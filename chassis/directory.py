@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tongban.portal.v1 import directory_pb2 as pb
 
 from chassis import metrics
-from chassis.bus import BusThread
+from chassis.bus_thread import BusThread
 from chassis.errors import Unavailable
 
 BUCKET = "directory"

@@ -15,9 +15,9 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from chassis.bus import ENDED, ENDED_SECONDS
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
+from chassis.streams import ENDED, ENDED_SECONDS
 
 SKEW = 30.0  # seconds by which Keycloak's clock may be ahead of ours
 YOUNG = 3.0  # seconds of age up to which a copy that has not heard yet is waited for: the broker is likely to be there

@@ -156,6 +156,11 @@ def not_found(what: str = "内容") -> NotFound:
     return NotFound("NOT_FOUND", f"没有找到该{what}，或您无权查看。", "Not found, or not visible to you.")
 
 
+def not_signed_in(why: str = "Not signed in.") -> NotSignedIn:
+    """A page or the API was asked for by somebody without a login."""
+    return NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", why)
+
+
 def forbidden(sentence: str = "您没有进行此操作的权限。") -> Forbidden:
     """Refusal of an action on a thing that the caller may see."""
     return Forbidden("FORBIDDEN", sentence, "You may not do this.")

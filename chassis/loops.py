@@ -1,7 +1,7 @@
 """Jobs that are done again and again for as long as the process lives, as a task or in a thread of their own.
 
 Nobody waits for such a job, so nothing that it raises may end it: the log has it, and after a pause comes the next turn. The same
-trouble in a row is told once, and its end as well.
+trouble in a row is told once, and its end as well. What ends such tasks is `end_all`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from chassis import log
 from chassis.errors import TongbanError
@@ -99,3 +100,12 @@ def in_thread(
     thread = threading.Thread(target=run, name=trouble, daemon=True)
     thread.start()
     return thread
+
+
+async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over; again and again, since a library's wait_for may swallow a cancellation."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)

@@ -8,96 +8,25 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from chassis import log, metrics, putback, telemetry, tls
-from chassis.audit import Audit
-from chassis.bus import Bus, BusThread, end_all
-from chassis.consumer import Consumer, Running
-from chassis.directory import Directory
-from chassis.ended import Ended
-from chassis.files import Files
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.consuming import Running
+from chassis.door import Who
 from chassis.health import Health
-from chassis.identity import ServiceToken, Verifier
+from chassis.loops import end_all
+from chassis.parts import Parts
 from chassis.registry import Registry
-from chassis.relay import Relay, wake_subject
+from chassis.relay import Relay
 from chassis.repository import Repository
-from chassis.server import Who, build
-from chassis.settings import SettingMissing, Settings, required, settings
-from chassis.store import Store
+from chassis.server import build
+from chassis.settings import SettingMissing, required, settings
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
 DIRECTORY_SECONDS = 3.0  # that a starting server waits for names
-SESSION_ENDED = "tongban.session.ended"
 _log = log.get(__name__)
-
-
-class Parts:
-    """What the code of a service may stand on; each part is made when it is first asked for."""
-
-    def __init__(self, given: Settings) -> None:
-        self.settings = given
-
-    @cached_property
-    def store(self) -> Store:
-        """This service's database."""
-        return Store(self.settings)
-
-    @cached_property
-    def bus(self) -> BusThread:
-        """The broker, for hints, watches and pushes."""
-        return BusThread(self.settings).start()
-
-    @cached_property
-    def directory(self) -> Directory:
-        """Names of units and people."""
-        return Directory(self.bus)
-
-    @cached_property
-    def files(self) -> Files:
-        """This service's files."""
-        return Files(self.store)
-
-    @cached_property
-    def verifier(self) -> Verifier:
-        """Verifies tokens; hears of ended sessions."""
-        verifier = Verifier(self.settings, self.ended)
-        self.bus.subscribe(SESSION_ENDED, lambda _subject, data: verifier.end_session(data.decode()))
-        return verifier
-
-    @cached_property
-    def audit(self) -> Audit:
-        """What is done, refused and opened here, on record."""
-        return Audit(self.settings, lambda: self.bus)
-
-    @cached_property
-    def ended(self) -> Ended:
-        """Logins that have ended."""
-        return Ended(self.bus)
-
-    @cached_property
-    def token(self) -> ServiceToken:
-        """This service's own access token, for calls that no person makes."""
-        return ServiceToken(self.settings)
-
-    def close(self) -> None:
-        """Give back what was opened."""
-        made = vars(self)
-        if "audit" in made:
-            self.audit.close()
-        if "bus" in made:
-            self.bus.close()
-        if "store" in made:
-            self.store.close()
-
-    def repository(self, kind: type, collection: str, **how: Any) -> Repository[Any]:
-        """A repository of this service whose saves wake the relay."""
-        subject = wake_subject(self.settings.service)
-        return Repository(
-            self.store, self.settings.service, kind, collection,
-            wake=lambda intent: self.bus.hint(subject, intent.encode()), **how,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)

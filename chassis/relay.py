@@ -18,8 +18,10 @@ from typing import Any
 
 from chassis import log, metrics, telemetry
 from chassis.bus import Bus
+from chassis.intents import PENDING, aggregate_of, target
+from chassis.outbox import event_type
 from chassis.publishing import publish
-from chassis.repository import PENDING, Repository
+from chassis.repository import Repository
 from chassis.store import Record, Store
 
 _log = log.get(__name__)
@@ -233,20 +235,3 @@ def _note(event: Record) -> None:
     trace = telemetry.trace_of(event["headers"].get("traceparent", ""))
     _log.info("published", subject=event["subject"], event_id=event["id"], trace=trace)
     metrics.PUBLISHED.labels(event_type(event["subject"])).inc()
-
-
-def event_type(subject: str) -> str:
-    """What happened, without by whom it is told: tongban.tasks.v1.obligation.opened → obligation.opened."""
-    return subject.rpartition(".v1.")[2]
-
-
-def aggregate_of(intent: str) -> tuple[str, str]:
-    """Collection and id of the aggregate that an intent is about."""
-    kind, _, rest = intent.partition("/")
-    return kind, rest.rpartition("/")[0]
-
-
-def target(intent: str) -> int:
-    """The revision that the save behind an intent gives its aggregate; 0 when the intent does not say so."""
-    number = intent.rpartition("/")[2].partition(".")[0]
-    return int(number) if number.isdecimal() else 0

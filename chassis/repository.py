@@ -1,28 +1,23 @@
-"""Aggregates ↔ records: load, compare-and-set, outbox, intents.
+"""Aggregates ↔ records: load, compare-and-set.
 
-A change is: write an intent into `pending`, save the record together with its new events, wake the relay. If the process dies in
-between, the relay finds the intent and finishes. Nothing ever looks for unsent events by scanning records.
+A change is: write an intent into `pending`, save the record together with its new events, wake the relay (chassis.intents).
 """
 
 from __future__ import annotations
 
-import re
-import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from google.protobuf.message import Message
 
-from chassis import clock, context, telemetry
 from chassis.aggregate import Aggregate, Request
-from chassis.errors import Exists, Unavailable, changed_meanwhile, exists, not_found, too_busy
+from chassis.errors import Exists, changed_meanwhile, exists, not_found, too_busy
+from chassis.intents import Intents
+from chassis.outbox import envelope
 from chassis.records import attempts, converter
 from chassis.store import Record, Store
 
-PENDING = "pending"
-SLOW = 30.0  # seconds; half of what the relay waits for a save of which it has seen the intent only
 T = TypeVar("T", bound=Aggregate)
 
 _converter = converter()
@@ -38,35 +33,6 @@ _converter.register_structure_hook_factory(
         kind, _converter, news=override(omit=True), id=override(rename="_id")
     ),
 )
-
-
-def subject(service: str, kind: str) -> str:
-    """The subject of an event type: ObligationOpened → tongban.<service>.v1.obligation.opened."""
-    first, *rest = re.findall(r"[A-Z][a-z0-9]*", kind)
-    if not rest:
-        raise ValueError(f"an event is named by what it happened to and what happened, not {kind}")
-    return f"tongban.{service}.v1.{first.lower()}.{'_'.join(word.lower() for word in rest)}"
-
-
-def envelope(service: str, message: Message) -> Record:
-    """An event as it stands in the outbox: CloudEvents attributes, actor and trace context, protobuf body."""
-    call = context.current()
-    kind = message.DESCRIPTOR.name
-    headers = {
-        "ce-source": f"/tongban/{service}",
-        "ce-type": message.DESCRIPTOR.full_name,
-        "ce-time": clock.now().isoformat(),
-        "tongban-actor": call.principal.person if call.principal else "",
-        "tongban-request": call.request_id,
-        # What a timer or a command of the command line tells begins a trace of its own.
-        "traceparent": call.traceparent or telemetry.fresh(),
-    }
-    return {
-        "id": uuid.uuid4().hex,
-        "subject": subject(service, kind),
-        "headers": headers,
-        "data": message.SerializeToString(deterministic=True),
-    }
 
 
 def anyone(_aggregate: object) -> None:
@@ -98,13 +64,12 @@ class Repository(Generic[T]):
         self.owners = owners
         self.collection = store.collection(collection)
         self.name = collection
-        self._pending = store.collection(PENDING)
         self._service = service
         self._kind = kind
         self._to_wire = to_wire
         self._schema = schema
         self._upcasts = upcasts or {}
-        self._wake = wake
+        self._intents = Intents(store, collection, wake)
         self._what = what
 
     def find(self, key: str) -> T | None:
@@ -139,7 +104,7 @@ class Repository(Generic[T]):
         request.mark(aggregate)
         record, events = self._dump(aggregate)
         try:
-            self._with_intent(
+            self._intents.around(
                 {aggregate.id: 1}, lambda: self.collection.insert({**record, "revision": 1, "outbox": events})
             )
         except Exists:
@@ -167,7 +132,7 @@ class Repository(Generic[T]):
             records.append({**record, "revision": 1, "outbox": events})
         if records:
             saves = {record["_id"]: 1 for record in records}
-            self._with_intent(saves, lambda: self.collection.insert_all(records))
+            self._intents.around(saves, lambda: self.collection.insert_all(records))
         for aggregate, _ in fresh:
             aggregate.revision = 1
             aggregate.news.clear()
@@ -206,43 +171,18 @@ class Repository(Generic[T]):
         """
         now = self.collection.get(old["_id"])
         if now is None:
-            self._with_intent({old["_id"]: old["revision"]}, lambda: self.collection.insert(old))
+            self._intents.around({old["_id"]: old["revision"]}, lambda: self.collection.insert(old))
             return
         record = {**old, "revision": now["revision"]}
-        self._with_intent({old["_id"]: now["revision"] + 1}, lambda: self.collection.save(record, []))
+        self._intents.around({old["_id"]: now["revision"] + 1}, lambda: self.collection.save(record, []))
 
     def _save(self, aggregate: T) -> None:
         record, events = self._dump(aggregate)
-        self._with_intent(
+        self._intents.around(
             {aggregate.id: aggregate.revision + 1}, lambda: self.collection.save(record, events)
         )
         aggregate.revision += 1
         aggregate.news.clear()
-
-    def _with_intent(self, saves: dict[str, int], write: Callable[[], None]) -> None:
-        # The revision tells the relay whether the save has been: a record that has reached it holds the save, or has refused it.
-        intents = [f"{self.name}/{key}/{revision}.{uuid.uuid4().hex}" for key, revision in saves.items()]
-        began = time.time()
-        noted = [{"_id": intent, "at": began} for intent in intents]
-        if len(noted) == 1:
-            self._pending.insert(noted[0])
-        else:
-            self._pending.insert_all(noted)
-        try:
-            write()
-        except Unavailable:
-            # It may have been written all the same: the relay finds out.
-            raise
-        except Exception:
-            # Of one save nothing was written, so there is nothing to publish; of several some may have been: the relay finds out.
-            if len(intents) == 1:
-                self._pending.remove(intents[0])
-            raise
-        for intent in intents:
-            if abs(time.time() - began) > SLOW:
-                # A process that stood still between intent and save: the relay may have given the intent up meanwhile.
-                self._pending.put({"_id": intent, "at": time.time()})
-            self._wake(intent)
 
     def _dump(self, aggregate: T) -> tuple[Record, list[Record]]:
         record = _converter.unstructure(aggregate, unstructure_as=self._kind)

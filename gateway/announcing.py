@@ -11,10 +11,10 @@ import time
 from typing import Any
 
 from chassis import loops
-from chassis.bus import ENDED, ENDED_SECONDS
 from chassis.ended import login_entry
 from chassis.errors import Exists
 from chassis.store import Store
+from chassis.streams import ENDED, ENDED_SECONDS
 
 AGAIN = 2.0  # seconds after which the broker is tried again
 

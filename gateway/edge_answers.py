@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, redirect, request
 
-from chassis.errors import NotSignedIn, TongbanError, invalid
+from chassis.errors import TongbanError, invalid, not_signed_in
 from gateway import cookies
 from gateway.api import failure
 from gateway.entries import TICKET_SECONDS, app_of_host
@@ -69,7 +69,7 @@ class EdgeAnswers:
             )
         wants_page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
         if request.method not in ("GET", "HEAD") or not wants_page:
-            return failure(_not_signed_in("No session."))
+            return failure(not_signed_in("No session."))
         app = self._app()
         target = safe_path(request.headers.get("X-Tongban-Uri", ""))
         return _go(self._opening(app) if app else f"{self._public}/auth/login?{urlencode({'next': target})}")
@@ -79,7 +79,7 @@ class EdgeAnswers:
         caller = self._guard.caller(request)
         session = caller.session or self._session_of(caller.principal.session)
         if session is None:
-            raise _not_signed_in("This token has no browser session.")
+            raise not_signed_in("This token has no browser session.")
         content = loads(request.get_data())
         app = content.get("app") if isinstance(content, dict) else None
         if not isinstance(app, str):
@@ -126,7 +126,3 @@ def _go(address: str) -> Response:
 def _told(token: str, person: str, more: dict[str, str]) -> Response:
     told = {"X-Tongban-Token": token, "X-Tongban-Person": person, "Cache-Control": "no-store", **more}
     return Response("", 200, told)
-
-
-def _not_signed_in(why: str) -> NotSignedIn:
-    return NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", why)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Request, g
 
-from chassis.errors import Forbidden, NotSignedIn, TooMuch
+from chassis.errors import Forbidden, TooMuch, not_signed_in
 from chassis.identity_types import Principal
 from chassis.settings import number
 from gateway import cookies, edge_headers, limits
@@ -67,7 +67,7 @@ class Guard:
         """
         found = self._parts.alive(self._parts.sessions.find(request.cookies.get(cookies.SESSION, "")))
         if found is None:
-            raise NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", "Not signed in.")
+            raise not_signed_in()
         session, principal = found
         return Caller(principal, session.access, session)
 
@@ -93,7 +93,7 @@ class Guard:
     def _bearer(self, request: Request) -> Caller:
         kind, _, token = request.headers["Authorization"].partition(" ")
         if kind.lower() != "bearer" or not token:
-            raise NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", "Not signed in.")
+            raise not_signed_in()
         return Caller(self._parts.verifier.verify(token), token, None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis.bus import push_subject
+from chassis.streams import push_subject
 
 # A name and its data, as they go out.
 Event = tuple[str, dict[str, Any]]

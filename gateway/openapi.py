@@ -5,39 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from chassis import units
 from gateway.comments import Comments
 from gateway.problems import TITLES
 from gateway.routes import Route, Routes
+from gateway.schemas import Schemas
 from gateway.strict_json import is_scalar
 
-_F = FieldDescriptor
-_SCALARS: dict[int, dict[str, Any]] = {
-    _F.TYPE_DOUBLE: {"type": "number", "format": "double"},
-    _F.TYPE_FLOAT: {"type": "number", "format": "float"},
-    _F.TYPE_BOOL: {"type": "boolean"},
-    _F.TYPE_STRING: {"type": "string"},
-    _F.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
-}
-_SCALARS |= {
-    kind: {"type": "integer", "format": "int32"}
-    for kind in (_F.TYPE_INT32, _F.TYPE_SINT32, _F.TYPE_SFIXED32, _F.TYPE_UINT32, _F.TYPE_FIXED32)
-}
-_SCALARS |= {
-    kind: {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,20}$"}
-    for kind in (_F.TYPE_INT64, _F.TYPE_SINT64, _F.TYPE_SFIXED64, _F.TYPE_UINT64, _F.TYPE_FIXED64)
-}
-_KNOWN: dict[str, dict[str, Any]] = {
-    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    "google.protobuf.Duration": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?s$"},
-    "google.protobuf.FieldMask": {"type": "string"},
-    "google.protobuf.Struct": {"type": "object"},
-    "google.protobuf.Value": {},
-    "google.protobuf.ListValue": {"type": "array"},
-    "google.protobuf.Empty": {"type": "object"},
-}
 _PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 422, 429, 500, 503, 504)
 
 
@@ -61,7 +37,7 @@ def describe(routes: Routes, public_url: str, comments: Comments | None = None) 
         "tags": [{"name": name, "description": units.title(name)} for name in names],
         "paths": paths,
         "components": {
-            "schemas": {**book.schemas, "Problem": _problem()},
+            "schemas": {**book.schemas.named, "Problem": _problem()},
             "responses": {str(status): _problem_response(status) for status in _PROBLEMS},
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": "__Host-tongban"},
@@ -72,11 +48,11 @@ def describe(routes: Routes, public_url: str, comments: Comments | None = None) 
 
 
 class _Book:
-    """Collects the schemas that operations refer to."""
+    """Describes operations, and collects the schemas that they refer to."""
 
     def __init__(self, comments: Comments) -> None:
         self._comments = comments
-        self.schemas: dict[str, Any] = {}
+        self.schemas = Schemas(comments)
         self._bindings: dict[str, int] = {}
 
     def operation(self, route: Route) -> dict[str, Any]:
@@ -111,13 +87,13 @@ class _Book:
         message = route.method.input_type
         bound = {variable.field for variable in route.template.variables}
         found: list[dict[str, Any]] = [
-            {"name": name, "in": "path", "required": True, "schema": self._field(_leaf(message, name))}
+            {"name": name, "in": "path", "required": True, "schema": self.schemas.field(_leaf(message, name))}
             for name in sorted(bound)
         ]
         if route.body != "*":
             for name, field in _query_fields(message, "", set()):
                 if name not in bound and name.split(".")[0] != route.body:
-                    entry: dict[str, Any] = {"name": name, "in": "query", "schema": self._field(field)}
+                    entry: dict[str, Any] = {"name": name, "in": "query", "schema": self.schemas.field(field)}
                     if text := self._comments.of(field.full_name):
                         entry["description"] = text
                     found.append(entry)
@@ -132,11 +108,11 @@ class _Book:
     def _body(self, route: Route) -> dict[str, Any]:
         message = route.method.input_type
         if route.body != "*":
-            return self._field(message.fields_by_name[route.body])
+            return self.schemas.field(message.fields_by_name[route.body])
         bound = {variable.field for variable in route.template.variables}
         if not bound:
-            return self._ref(message)
-        return self._object(message, without=bound)
+            return self.schemas.ref(message)
+        return self.schemas.object(message, without=bound)
 
     def _answer(self, route: Route) -> dict[str, Any]:
         message = route.method.output_type
@@ -146,58 +122,11 @@ class _Book:
                 "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             }
         schema = (
-            self._field(message.fields_by_name[route.response_body])
+            self.schemas.field(message.fields_by_name[route.response_body])
             if route.response_body
-            else self._ref(message)
+            else self.schemas.ref(message)
         )
         return {"description": "成功", "content": {"application/json": {"schema": schema}}}
-
-    def _ref(self, message: Descriptor) -> dict[str, Any]:
-        if message.full_name in _KNOWN:
-            return dict(_KNOWN[message.full_name])
-        name = message.full_name.removeprefix("tongban.")
-        if name not in self.schemas:
-            self.schemas[
-                name
-            ] = {}  # Stands here while its own fields are described: messages may be recursive.
-            self.schemas[name] = self._object(message, without=set())
-        return {"$ref": f"#/components/schemas/{name}"}
-
-    def _object(self, message: Descriptor, without: set[str]) -> dict[str, Any]:
-        fields = [field for field in message.fields if field.name not in without]
-        found: dict[str, Any] = {
-            "type": "object",
-            "properties": {field.name: self._described(field) for field in fields},
-            "additionalProperties": False,
-        }
-        if text := self._comments.of(message.full_name):
-            found["description"] = text
-        return found
-
-    def _described(self, field: FieldDescriptor) -> dict[str, Any]:
-        text = self._comments.of(field.full_name)
-        schema = self._field(field)
-        return {**schema, "description": text} if text else schema
-
-    def _field(self, field: FieldDescriptor) -> dict[str, Any]:
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            value = field.message_type.fields_by_name["value"]
-            return {"type": "object", "additionalProperties": self._one(value)}
-        if field.is_repeated:
-            return {"type": "array", "items": self._one(field)}
-        return self._one(field)
-
-    def _one(self, field: FieldDescriptor) -> dict[str, Any]:
-        if field.enum_type is not None:
-            return self._enum(field.enum_type)
-        if field.message_type is not None:
-            return self._ref(field.message_type)
-        return dict(_SCALARS[field.type])
-
-    def _enum(self, enum: EnumDescriptor) -> dict[str, Any]:
-        name = enum.full_name.removeprefix("tongban.")
-        self.schemas.setdefault(name, {"type": "string", "enum": [value.name for value in enum.values]})
-        return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _leaf(message: Any, path: str) -> FieldDescriptor:

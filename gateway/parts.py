@@ -6,7 +6,7 @@ from functools import cached_property
 
 from chassis.errors import NotSignedIn
 from chassis.identity_types import Principal
-from chassis.process import SESSION_ENDED, Parts
+from chassis.parts import SESSION_ENDED, Parts
 from chassis.settings import text
 from gateway import auditing
 from gateway.announcing import Announcer

@@ -2,7 +2,7 @@
 
     uvicorn --factory gateway.stream:app
 
-Services push to core NATS (chassis.bus.push_subject); what is missed while nobody listens is no loss, because
+Services push to core NATS (chassis.streams.push_subject); what is missed while nobody listens is no loss, because
 every page reads its state from the services. A push is a JSON object; its "event" names the event ("notice"
 when absent), the rest is the data. To each "todo" this process adds the reader's own count.
 """
@@ -28,7 +28,7 @@ from chassis import log, loops, metrics, telemetry
 from chassis.bus import Bus
 from chassis.errors import Unavailable
 from chassis.identity_types import Principal
-from chassis.process import SESSION_ENDED
+from chassis.parts import SESSION_ENDED
 from chassis.settings import Settings, number, settings, text
 from gateway import cookies, edge_refusals
 from gateway.holders import SESSION_ENDED as OVER

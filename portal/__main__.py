@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from chassis.repository import Repository
 from chassis.settings import text
 from portal import ending, identity_events, rpc, setup

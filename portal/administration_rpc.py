@@ -9,8 +9,9 @@ from tongban.portal.v1 import administration_pb2_grpc as api
 
 from chassis import bounds
 from chassis.deadletters import DeadLetters
+from chassis.door import callers
 from chassis.errors import not_found
-from chassis.server import callers, request_of
+from chassis.idempotency import request_of
 from portal.answers import once
 from portal.ending import receipts_of
 from portal.parts import PortalParts

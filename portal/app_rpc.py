@@ -9,9 +9,10 @@ from tongban.portal.v1 import apps_pb2_grpc as api
 
 from chassis import context
 from chassis.context import caller
+from chassis.door import callers
 from chassis.errors import Forbidden
+from chassis.idempotency import request_of
 from chassis.identity_types import Principal
-from chassis.server import callers, request_of
 from portal import catalogue, convert
 from portal.model import App
 from portal.parts import PortalParts

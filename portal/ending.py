@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from chassis import log, loops
-from chassis.bus import ENDED, Bus
+from chassis.bus import Bus
 from chassis.ended import login_of
+from chassis.streams import ENDED
 from chassis.sweeping import sweep
 from portal import answers
 from portal.connectors.jar import Jar

@@ -19,7 +19,7 @@ from keycloak.exceptions import KeycloakError
 from chassis import loops
 from chassis.audit import Audit
 from chassis.errors import NotSignedIn
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.store import Collection
 from portal.keycloak import portal_admin, realm_call
 

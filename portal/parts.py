@@ -14,7 +14,7 @@ import httpx
 from chassis import context
 from chassis.errors import TongbanError
 from chassis.identity_types import Principal
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.repository import Repository
 from portal.connectors import http
 from portal.connectors.jar import Jars

@@ -6,7 +6,7 @@ from typing import Any
 
 from tongban.portal.v1 import administration_pb2_grpc, apps_pb2_grpc, directory_pb2_grpc
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from portal import administration_rpc, app_rpc
 from portal.directory import rpc as directory_rpc
 from portal.parts import PortalParts

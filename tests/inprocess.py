@@ -24,17 +24,20 @@ from tongban.events.v1 import audit_pb2
 from tongban.portal.v1 import directory_pb2
 
 from chassis import client
-from chassis.bus import AUDIT, Bus
-from chassis.consumer import Running as RunningConsumer
+from chassis.bus import Bus
+from chassis.consuming import Running as RunningConsumer
 from chassis.directory import Directory
 from chassis.errors import NotSignedIn, from_rpc_error
 from chassis.health import Health
 from chassis.identity_types import Principal
-from chassis.process import Parts, Service, end_all
+from chassis.loops import end_all
+from chassis.outbox import envelope
+from chassis.parts import Parts
+from chassis.process import Service
 from chassis.relay import Relay
-from chassis.repository import envelope
 from chassis.server import build
 from chassis.settings import Settings
+from chassis.streams import AUDIT
 from services.audit import events as audit_events
 
 

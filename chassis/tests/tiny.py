@@ -14,9 +14,10 @@ from chassis import context
 from chassis.aggregate import Request
 from chassis.consumer import Consumer, Event
 from chassis.errors import invalid
-from chassis.process import Parts, Service, main
+from chassis.idempotency import request_of
+from chassis.parts import Parts
+from chassis.process import Service, main
 from chassis.repository import anyone
-from chassis.server import request_of
 from chassis.tests.helpers import SERVICE, Answer, Thing, to_wire
 from chassis.tests.helpers import Request as Ask
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 
 from chassis import context, telemetry
-from chassis.errors import Forbidden, NotSignedIn
+from chassis.errors import Forbidden, not_signed_in
 from chassis.identity_types import Principal
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -88,7 +88,7 @@ def csrf_token() -> str:
 def _bearer() -> str:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
-        raise NotSignedIn("NOT_SIGNED_IN", "您还没有登录，或登录已失效。", "Not signed in.")
+        raise not_signed_in()
     return token.strip()
 
 

@@ -12,7 +12,7 @@ from chassis.identity_types import Principal
 
 if TYPE_CHECKING:
     from chassis.audit import Audit
-    from chassis.process import Parts
+    from chassis.parts import Parts
     from chassis.web.names import Directory
 
 FILL_SECONDS = 3.0  # how long the first page waits for names; later ones never wait
@@ -58,7 +58,7 @@ class Outside:
         return filled is None or filled.is_set()
 
     def _make(self) -> None:
-        from chassis.process import Parts  # noqa: PLC0415 -- the engines' clients, which no test of a page needs
+        from chassis.parts import Parts  # noqa: PLC0415 -- the engines' clients, which no test of a page needs
         from chassis.settings import settings  # noqa: PLC0415
 
         with self._lock:

@@ -16,8 +16,9 @@ from typing import Any, Self, TypeVar
 import bson
 from nats.js.errors import NoKeysError, NotFoundError
 
-from chassis.bus import DEAD, STREAM, Bus
+from chassis.bus import Bus
 from chassis.settings import Settings
+from chassis.streams import DEAD, STREAM
 from deploy.backup.merkle import Tally
 
 EVENTS, LETTERS, BUCKET = f"stream/{STREAM}", f"stream/{DEAD}", "bucket/"

@@ -10,7 +10,6 @@ ours.
 from __future__ import annotations
 
 import html
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,22 +18,18 @@ from urllib.parse import urlsplit
 import httpx
 
 from chassis import context, log, metrics, telemetry
-from chassis.errors import Forbidden, NotFound, NotSignedIn, TongbanError, TooMuch, Unavailable, not_found
+from chassis.errors import Forbidden, NotFound, NotSignedIn, TongbanError, TooMuch, Unavailable
 from chassis.identity_types import Principal
 from chassis.places import Places
 from portal.connectors import headers, http
+from portal.connectors.admission import PERSON, Admission
 from portal.connectors.jar import Jar
 from portal.connectors.opening import Opening
 from portal.model import App
 
 PREFIX = "/_apps/"
-LARGEST_UPLOAD = 64 << 20
 # Of the threads of this process, which serve the portal's own pages too: a slow system takes a few of them, never all.
 AT_ONCE, AT_ONCE_PER_APP, PATIENCE = 16, 8, 2.0
-_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_METHODS = _UNSAFE | {"GET", "HEAD", "OPTIONS"}
-_PATH = re.compile(r"/_apps/([a-z0-9-]{1,32})(/[^#]*)?\Z")
-_WHO = "tongban.principal"
 _log = log.get(__name__)
 
 Start = Callable[..., Any]
@@ -54,9 +49,7 @@ class Proxy:
     ) -> None:
         self._refused = refused  # told who was refused, why, what, and from where
         self._opening = opening
-        self._find = find
-        self._verify = verify
-        self._domain = apps_domain
+        self._admission = Admission(find, verify, apps_domain)
         self._public = public_url
         self._places = Places(AT_ONCE, AT_ONCE_PER_APP, PATIENCE)
 
@@ -77,7 +70,7 @@ class Proxy:
 
     def _answer(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         try:
-            app, principal, path = self._admit(environ)
+            app, principal, path = self._admission.admit(environ)
             self._places.take(app.id)
             try:
                 answer = self._pass(environ, start, app, principal, path)
@@ -89,47 +82,8 @@ class Proxy:
             _log.info("proxy refused", reason=problem.reason, path=environ.get("PATH_INFO", ""))
             if isinstance(problem, (Forbidden, NotSignedIn)):
                 about = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
-                self._refused(environ.get(_WHO), problem, about, environ.get("HTTP_X_REAL_IP", ""))
+                self._refused(environ.get(PERSON), problem, about, environ.get("HTTP_X_REAL_IP", ""))
             return self._sorry(start, problem)
-
-    def _admit(self, environ: dict[str, Any]) -> tuple[App, Principal, str]:
-        # The raw path, so that what is encoded stays encoded on its way through.
-        raw = environ.get("RAW_URI") or environ["PATH_INFO"] + (
-            f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
-        )
-        found = _PATH.match(raw)
-        if found is None or not raw.isascii() or not raw.isprintable():
-            raise not_found("页面")
-        name, path = found.group(1), found.group(2) or "/"
-        host = environ.get("HTTP_HOST", "").lower()
-        if environ.get("HTTP_X_TONGBAN_APP") != name or host != f"{name}.{self._domain}".lower():
-            raise not_found("页面")
-        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        principal = self._verify(token if scheme.lower() == "bearer" else "")
-        environ[_WHO] = principal
-        app = self._find(name)
-        if app is None or app.connector.kind not in ("header", "form"):
-            raise not_found("应用")
-        if refusal := app.refusal(principal):
-            raise Forbidden("APP_NOT_ALLOWED", f"{refusal}。", "This person may not open this system.")
-        self._check_method(environ, host)
-        return app, principal, path
-
-    def _check_method(self, environ: dict[str, Any], host: str) -> None:
-        method = environ["REQUEST_METHOD"]
-        if method not in _METHODS:
-            raise Forbidden("METHOD_REFUSED", "不支持该请求方式。", "This method is not passed on.")
-        if method in _UNSAFE:
-            # Old systems rarely defend against forged requests, so they are stopped here: only their own
-            # pages may send.
-            origin, site = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
-            if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc.lower() != host):
-                raise Forbidden(
-                    "FOREIGN_REQUEST", "该请求来自其他网站，已拒绝。", "A foreign page sent this."
-                )
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
-            raise TooMuch("UPLOAD_TOO_LARGE", "上传的内容超过64MB。", "The upload is too large.")
 
     def _pass(
         self, environ: dict[str, Any], start: Start, app: App, principal: Principal, path: str

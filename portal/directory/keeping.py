@@ -10,7 +10,7 @@ from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from chassis import log, loops
 from chassis.bus import Bus
-from chassis.process import Parts
+from chassis.parts import Parts
 from portal.directory import bucket
 from portal.directory.groups import read_groups
 from portal.directory.users import read_people

@@ -11,14 +11,15 @@ from tongban.portal.v1 import directory_pb2 as pb
 from tongban.portal.v1 import directory_pb2_grpc as api
 
 from chassis import audit, bounds, context
-from chassis.bus import ENDED
 from chassis.context import caller
 from chassis.directory import Directory
+from chassis.door import callers
 from chassis.ended import login_entry
 from chassis.errors import Unavailable
-from chassis.process import Parts
-from chassis.server import callers, request_of
+from chassis.idempotency import request_of
+from chassis.parts import Parts
 from chassis.settings import text
+from chassis.streams import ENDED
 from portal.answers import once
 from portal.directory import bucket, commands, queries
 from portal.directory.commands import Saved

@@ -17,10 +17,11 @@ from keycloak.exceptions import KeycloakError
 from nats.errors import Error as NatsError
 
 from chassis import log, loops
-from chassis.bus import ENDED, Bus
+from chassis.bus import Bus
 from chassis.ended import login_entry, person_entry
 from chassis.errors import TongbanError
-from chassis.process import Parts
+from chassis.parts import Parts
+from chassis.streams import ENDED
 from portal.keycloak import portal_admin, realm_call
 
 EVERY = 2.0

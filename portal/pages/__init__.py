@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import settings, text
 from chassis.web import create_app
 from portal.connectors.proxy import PREFIX, Proxy

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from chassis import log
-from chassis.bus import DEAD, STREAM
 from chassis.errors import TongbanError
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import text
+from chassis.streams import DEAD, STREAM
 from portal.system.facts import Broker, Consumer, Engine
 
 SECONDS = 5.0

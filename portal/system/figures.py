@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chassis import metrics
-from chassis.process import Parts
+from chassis.parts import Parts
 from portal.system import engines, reading
 from portal.system.facts import Broker
 

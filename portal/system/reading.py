@@ -13,10 +13,10 @@ from typing import Any
 from cryptography import x509
 
 from chassis import log
-from chassis.bus import STREAM
 from chassis.errors import Unavailable
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import text
+from chassis.streams import STREAM
 from portal.system import engines, processes
 from portal.system.facts import Backup, Broker, Consumer, Engine, Facts
 

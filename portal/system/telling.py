@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tongban.portal.v1 import administration_pb2 as pb
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from portal.system.reading import read
 from portal.system.state import state
 

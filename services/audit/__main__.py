@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tongban.audit.v1 import audit_pb2_grpc
 
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from services.audit import parts, verbs
 from services.audit.rpc import SECURITY, WHO, AuditService
 

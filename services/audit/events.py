@@ -26,8 +26,10 @@ from nats.js.api import (
 from nats.js.errors import APIError
 
 from chassis import log, loops
-from chassis.bus import AUDIT, Bus, end_all
+from chassis.bus import Bus
+from chassis.loops import end_all
 from chassis.settings import Settings, number
+from chassis.streams import AUDIT
 from services.audit import witness
 from services.audit.keeper import Keeper
 from services.audit.registry import Indexer

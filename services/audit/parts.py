@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.bus import AUDIT
 from chassis.errors import Unavailable
-from chassis.process import Parts
+from chassis.parts import Parts
+from chassis.streams import AUDIT
 from services.audit import signing, witness
 from services.audit.events import Taking
 from services.audit.keeper import Keeper

@@ -12,8 +12,9 @@ from tongban.audit.v1 import audit_pb2 as pb
 from tongban.audit.v1 import audit_pb2_grpc
 
 from chassis import audit, bounds
+from chassis.door import Who, callers
+from chassis.idempotency import request_of
 from chassis.registry import micros
-from chassis.server import Who, callers, request_of
 from chassis.times import moment, stamp
 from services.audit import csv_export
 from services.audit.commands import Report

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 from chassis.errors import TongbanError, Unavailable
-from chassis.process import Parts
+from chassis.parts import Parts
 from services.audit import commands, witness
 from services.audit.parts import chain_of, signer_of, witnessed
 from services.audit.registry import entries, index

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tongban.events.v1 import document_pb2 as pb
 
 from chassis.consumer import Consumer, Event, Later
-from chassis.process import Parts
+from chassis.parts import Parts
 from services.documents import commands
 from services.documents.model.incoming import ENDED
 from services.documents.registry import registry

@@ -8,7 +8,7 @@ from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
 from chassis.context import caller
-from chassis.server import request_of
+from chassis.idempotency import request_of
 from chassis.times import moment
 from services.documents import incoming
 from services.documents.lists import listing

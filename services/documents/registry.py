@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.registry import MakeEntry, Registry, micros
 from chassis.search import Entry, Field, Schema
 from services.documents.model.incoming import ENDED, Delivery

@@ -10,7 +10,7 @@ from typing import Any
 from chassis.directory import Directory
 from chassis.errors import Exists
 from chassis.files import Files
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.registry import Registry
 from chassis.repository import Repository
 from chassis.settings import number, text

@@ -11,9 +11,10 @@ from tongban.documents.v1 import documents_pb2 as pb
 from tongban.documents.v1 import documents_pb2_grpc as stubs
 
 from chassis.context import caller
+from chassis.door import callers
 from chassis.errors import InvalidInput, invalid, not_found
-from chassis.process import Parts
-from chassis.server import callers, request_of
+from chassis.idempotency import request_of
+from chassis.parts import Parts
 from services.documents import access, bodies, commands, incoming
 from services.documents.incoming_rpc import Deliveries
 from services.documents.lists import listing

@@ -6,7 +6,8 @@ from tongban.documents.v1 import documents_pb2_grpc
 from tongban.knowledge.v1 import knowledge_pb2_grpc
 
 from chassis.client import Client
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from services.knowledge import events, importing, rpc
 from services.knowledge.commands import Shelf
 from services.knowledge.registry import ITEMS, open_registry

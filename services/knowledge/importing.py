@@ -22,7 +22,7 @@ from tongban.knowledge.v1 import knowledge_pb2_grpc
 from chassis import context
 from chassis.client import Client
 from chassis.errors import TongbanError, Unavailable
-from chassis.process import Parts
+from chassis.parts import Parts
 
 CHUNK = 1 << 20
 SECONDS = 60.0  # for one file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.repository import Repository
 from services.knowledge.model import Item
 from services.knowledge.registry import ITEMS

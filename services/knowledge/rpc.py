@@ -14,8 +14,9 @@ from tongban.knowledge.v1 import knowledge_pb2_grpc
 
 from chassis import bounds
 from chassis.context import caller
+from chassis.door import callers
 from chassis.errors import TooMuch, invalid
-from chassis.server import callers, request_of
+from chassis.idempotency import request_of
 from chassis.settings import number
 from chassis.times import moment
 from chassis.uploads import LIMIT

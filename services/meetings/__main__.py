@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tongban.meetings.v1 import meetings_pb2_grpc
 
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from services.meetings import events
 from services.meetings.booking import BookingDesk
 from services.meetings.registry import registry

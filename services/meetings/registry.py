@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.registry import Registry, micros
 from chassis.search import Entry, Field, Schema
 from services.meetings.model import Meeting

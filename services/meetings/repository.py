@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from chassis.parts import Parts
 from chassis.plain import PlainRecords
-from chassis.process import Parts
 from chassis.repository import Repository
 from services.meetings.model import Meeting, Room, RoomDay
 

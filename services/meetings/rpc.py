@@ -11,10 +11,11 @@ from tongban.meetings.v1 import meetings_pb2_grpc
 from chassis import bounds
 from chassis.context import caller
 from chassis.directory import Directory
+from chassis.door import Who, callers
 from chassis.errors import invalid
+from chassis.idempotency import request_of
 from chassis.identity_types import Principal
 from chassis.registry import Registry, from_micros
-from chassis.server import Who, callers, request_of
 from chassis.times import moment, stamp
 from services.meetings import commands, queries
 from services.meetings.booking import BookingDesk

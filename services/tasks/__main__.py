@@ -6,7 +6,8 @@ from functools import partial
 
 from tongban.tasks.v1 import tasks_pb2_grpc
 
-from chassis.process import Parts, Service, main
+from chassis.parts import Parts
+from chassis.process import Service, main
 from services.tasks import events
 from services.tasks.ledger import Ledger
 from services.tasks.registry import registry

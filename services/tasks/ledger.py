@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable
 
 from chassis.aggregate import Request
-from chassis.bus import push_subject
 from chassis.errors import too_busy
 from chassis.records import attempts
 from chassis.repository import Repository, anyone
+from chassis.streams import push_subject
 from services.tasks.model import Obligation
 from services.tasks.repository import TodoLists
 

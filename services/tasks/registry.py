@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.directory import Directory
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.registry import Registry, from_micros, micros
 from chassis.search import Entry, Field, Schema
 from services.tasks.model import Obligation, Summary

@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from chassis.parts import Parts
 from chassis.plain import PlainRecords
-from chassis.process import Parts
 from chassis.repository import Repository
 from chassis.store import Store
 from services.tasks.model import Obligation, Task, TodoList

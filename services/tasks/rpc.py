@@ -11,9 +11,10 @@ from tongban.tasks.v1 import tasks_pb2_grpc
 from chassis import bounds
 from chassis.context import caller
 from chassis.directory import Directory
+from chassis.door import Who, callers
+from chassis.idempotency import request_of
 from chassis.identity_types import Principal
 from chassis.registry import Registry
-from chassis.server import Who, callers, request_of
 from chassis.times import moment, stamp
 from services.tasks import commands, queries, statistics
 from services.tasks.model import Assignment, Count, Obligation, Summary, Task

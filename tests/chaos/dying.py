@@ -17,9 +17,9 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from chassis import consumer as module
+from chassis import consuming as module
 from chassis.bus import Bus
-from chassis.consumer import Running
+from chassis.consuming import Running
 from chassis.settings import Settings
 from tests.chaos.lives import LIVES
 from tests.checks.crashing import die, ended

@@ -16,7 +16,7 @@ from tongban.documents.v1 import documents_pb2
 from tongban.events.v1 import obligation_pb2
 from tongban.meetings.v1 import meetings_pb2
 
-from chassis.bus import STREAM
+from chassis.streams import STREAM
 from chassis.tests.helpers import Realm, environment
 from services.documents.tests.integration import test_line as line
 from services.meetings.tests.integration import conftest as meetings

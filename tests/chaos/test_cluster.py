@@ -13,8 +13,9 @@ import pymongo
 import pytest
 from tongban.events.v1 import obligation_pb2
 
-from chassis.bus import STREAM, BusThread
+from chassis.bus_thread import BusThread
 from chassis.errors import Unavailable
+from chassis.streams import STREAM
 from chassis.tests.helpers import settings
 from deploy.broker import __main__ as command
 from deploy.broker.comparing import compare

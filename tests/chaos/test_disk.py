@@ -14,10 +14,11 @@ import pytest
 from tongban.events.v1 import obligation_pb2
 
 from chassis.aggregate import Request
-from chassis.bus import STREAM, BusThread
+from chassis.bus_thread import BusThread
 from chassis.errors import TongbanError, Unavailable
 from chassis.files import Files
 from chassis.store import Store
+from chassis.streams import STREAM
 from chassis.tests.helpers import Thing, environment, settings, things
 from deploy.edge import render
 from deploy.edge.tests.alone import NGINX, alone

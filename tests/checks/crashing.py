@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from chassis.aggregate import Request
-from chassis.bus import Bus, BusThread
+from chassis.bus import Bus
+from chassis.bus_thread import BusThread
 from chassis.errors import TongbanError
 from chassis.identity_types import Principal
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.relay import Relay
 from chassis.settings import Settings
 from chassis.store import Collection

@@ -15,10 +15,12 @@ import pymongo
 from nats.errors import TimeoutError as NothingThere
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
-from chassis.bus import STREAM, BusThread
+from chassis.bus_thread import BusThread
 from chassis.files import FILES, PIECES
-from chassis.repository import PENDING, envelope
+from chassis.intents import PENDING
+from chassis.outbox import envelope
 from chassis.settings import Settings
+from chassis.streams import STREAM
 from portal.identity_events import CURSOR as IDENTITY_EVENTS
 
 

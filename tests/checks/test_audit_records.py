@@ -12,8 +12,8 @@ from tongban.events.v1 import audit_pb2
 
 from chassis import audit, context, origin
 from chassis.audit import READING, Audit
+from chassis.door import Door
 from chassis.errors import forbidden, from_rpc_error, not_found
-from chassis.server import Door
 from chassis.settings import Settings
 from chassis.spool import frames
 from tests.inprocess import PlainVerifier, token

@@ -14,7 +14,7 @@ from tongban.events.v1 import document_pb2, obligation_pb2
 from tongban.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
 from tongban.tasks.v1 import tasks_pb2, tasks_pb2_grpc
 
-from chassis.consumer import MAX_DELIVER
+from chassis.consuming import MAX_DELIVER
 from chassis.errors import NotFound
 from services.knowledge.intake import item_id
 from tests.checks.platform import channel, settings_of

@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from chassis.errors import from_rpc_error
 from chassis.health import Health
 from chassis.identity_types import Principal
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.server import build
 from chassis.settings import Settings
 from chassis.words import POSTS, REALM_ROLES

@@ -17,6 +17,7 @@ from tongban.tasks.v1 import tasks_pb2 as pb
 from tongban.tasks.v1 import tasks_pb2_grpc
 
 from chassis import client, log, process, server
+from chassis.parts import Parts
 from chassis.settings import settings
 from services.tasks.rpc import WHO
 
@@ -82,7 +83,7 @@ def main() -> int:
         lambda _parts, made: tasks_pb2_grpc.add_TaskServiceServicer_to_server(Echo(), made),
         lambda _parts: {},
     )
-    return process.serve(service, process.Parts(settings()))
+    return process.serve(service, Parts(settings()))
 
 
 if __name__ == "__main__":

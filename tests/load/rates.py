@@ -16,9 +16,10 @@ from tongban.events.v1 import obligation_pb2
 from tongban.meetings.v1 import meetings_pb2 as meetings_pb
 
 from chassis import publishing
-from chassis.bus import STREAM, Bus
-from chassis.repository import envelope
+from chassis.bus import Bus
+from chassis.outbox import envelope
 from chassis.settings import Settings
+from chassis.streams import STREAM
 from chassis.times import SHANGHAI
 from deploy.local.stack import Stack
 from tests.load import scenes

@@ -12,8 +12,7 @@ import pytest
 import yaml
 from tongban.events.v1 import document_pb2, meeting_pb2, obligation_pb2
 
-from chassis.relay import event_type
-from chassis.repository import subject
+from chassis.outbox import event_type, subject
 from deploy.local.cache import ROOT
 from portal.system import judging
 from portal.system.runbooks import RUNBOOKS

@@ -10,9 +10,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chassis.door import Door
 from chassis.health import Health
 from chassis.identity_types import ANY_SERVICE, SYSTEM_ROLES, Principal
-from chassis.server import Door
 from chassis.settings import Settings
 from tests.inprocess import PlainVerifier, token
 from tests.rules import tree

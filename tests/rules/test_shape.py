@@ -9,7 +9,6 @@ from tests.rules import tree
 LONGEST = 250
 # Longer on purpose; nothing may be added without a reason that would convince a reviewer.
 LONG = {
-    "chassis/bus.py": "one connection and its two faces, for asyncio and for threads",
     "services/documents/model/incoming.py": "one aggregate with all its steps, which are read together",
     "services/documents/model/outgoing.py": "the same for the issuing side",
     "services/knowledge/model.py": "one aggregate and the rules of its description",

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pymongo
 import pytest
 
-from chassis.bus import Bus, BusThread, end_all
+from chassis.bus import Bus
+from chassis.bus_thread import BusThread
+from chassis.loops import end_all
 from chassis.relay import Relay, wake_subject
 from chassis.store import Store
 from chassis.tests.helpers import settings, things

@@ -13,9 +13,12 @@ import pytest
 from nats.js.api import DiscardPolicy
 from tongban.portal.v1 import directory_pb2
 
-from chassis.bus import DEAD, STREAM, Bus, BusThread, end_all, push_subject
+from chassis.bus import Bus
+from chassis.bus_thread import BusThread
 from chassis.directory import Directory
 from chassis.errors import NotFound, Unavailable
+from chassis.loops import end_all
+from chassis.streams import DEAD, STREAM, push_subject
 from chassis.tests.helpers import settings
 from tests.inprocess import eventually
 

@@ -11,9 +11,10 @@ import pytest
 from google.protobuf.message import DecodeError
 from tongban.events.v1 import obligation_pb2
 
-from chassis import consumer as module
+from chassis import consuming as module
 from chassis import context
-from chassis.consumer import MAX_DELIVER, Consumer, Later, Running
+from chassis.consumer import Consumer, Later
+from chassis.consuming import MAX_DELIVER, Running
 from chassis.deadletters import DeadLetters
 from chassis.errors import NotFound, TimedOut, Unavailable
 from tests.inprocess import eventually

@@ -14,16 +14,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tongban.events.v1 import obligation_pb2
 
 from chassis import bus as bus_module
-from chassis import consumer as consumer_module
+from chassis import consuming as consuming_module
 from chassis import health as health_module
 from chassis import relay as relay_module
 from chassis.aggregate import Request
-from chassis.bus import BusThread
-from chassis.consumer import Consumer, Running
+from chassis.bus_thread import BusThread
+from chassis.consumer import Consumer
+from chassis.consuming import Running
 from chassis.errors import Unavailable
 from chassis.files import Files
 from chassis.health import Health
-from chassis.repository import PENDING, anyone
+from chassis.intents import PENDING
+from chassis.repository import anyone
 from chassis.tests.helpers import TOKEN, Answer, Stub, Thing, serving
 from chassis.tests.helpers import Request as Ask
 from deploy.local.stack import Stack
@@ -48,7 +50,7 @@ def engines(own):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     """What is away is given up, and looked for again, after one second."""
-    monkeypatch.setattr(consumer_module, "IDLE", 1.0)
+    monkeypatch.setattr(consuming_module, "IDLE", 1.0)
     client = pymongo.MongoClient
     monkeypatch.setattr(
         pymongo, "MongoClient", lambda uri, **more: client(uri, **{**more, "serverSelectionTimeoutMS": 1000})

@@ -12,8 +12,9 @@ from tongban.events.v1 import obligation_pb2
 from chassis import relay as relay_module
 from chassis.aggregate import Request
 from chassis.errors import Exists
-from chassis.relay import aggregate_of, target
-from chassis.repository import PENDING, anyone, envelope
+from chassis.intents import PENDING, aggregate_of, target
+from chassis.outbox import envelope
+from chassis.repository import anyone
 from chassis.tests.helpers import Thing, things, to_wire
 from tests.inprocess import eventually
 

@@ -8,8 +8,8 @@ import pytest
 from nats.errors import Error as NatsError
 from tongban.events.v1 import obligation_pb2
 
+from chassis.outbox import envelope
 from chassis.publishing import BATCH, BrokerAway, publish
-from chassis.repository import envelope
 
 pytestmark = pytest.mark.integration
 

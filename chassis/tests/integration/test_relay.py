@@ -11,8 +11,9 @@ import pytest
 from tongban.events.v1 import obligation_pb2
 
 from chassis.aggregate import Aggregate, Request
+from chassis.intents import PENDING
 from chassis.relay import Relay
-from chassis.repository import PENDING, Repository, anyone
+from chassis.repository import Repository, anyone
 from chassis.settings import Settings
 from chassis.store import Store
 

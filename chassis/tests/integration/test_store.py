@@ -14,8 +14,8 @@ import pytest
 from pymongo import errors as driver
 
 from chassis import files as files_module
+from chassis import intents as intents_module
 from chassis import records
-from chassis import repository as repository_module
 from chassis.aggregate import Request
 from chassis.errors import (
     Conflict,
@@ -28,8 +28,9 @@ from chassis.errors import (
     WrongState,
 )
 from chassis.files import Files
+from chassis.intents import PENDING
 from chassis.plain import PlainRecords
-from chassis.repository import PENDING, anyone
+from chassis.repository import anyone
 from chassis.tests.helpers import Thing, things
 
 pytestmark = pytest.mark.integration
@@ -165,7 +166,7 @@ def test_a_save_that_stood_still_announces_itself_again(repository, store, monke
     repository.add(Thing(id="t"), Request("begin"))
     pending, save = store.collection(PENDING), repository.collection.save
     clock = [1000.0]
-    monkeypatch.setattr(repository_module.time, "time", lambda: clock[0])
+    monkeypatch.setattr(intents_module.time, "time", lambda: clock[0])
 
     def slow(record, events):
         for one in pending.scan():

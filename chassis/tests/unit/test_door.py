@@ -15,9 +15,10 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from chassis import clock, context, log, telemetry
+from chassis.door import Door
 from chassis.errors import Conflict, NotFound, TongbanError, from_rpc_error
 from chassis.health import Health
-from chassis.server import Door, build
+from chassis.server import build
 from chassis.tests.helpers import TOKEN, Answer, OneToken, Request, Stub, serving, settings
 
 GOOD = ("authorization", f"Bearer {TOKEN}")

@@ -16,12 +16,13 @@ from tongban.events.v1 import document_pb2, obligation_pb2
 from tongban.portal.v1 import directory_pb2
 
 from chassis import clock, context
-from chassis.aggregate import APPLIED, Aggregate, Request, request_key
-from chassis.consumer import Consumer, Running, Unreadable
+from chassis.aggregate import APPLIED, Aggregate, Request
+from chassis.consumer import Consumer
+from chassis.consuming import Running, Unreadable
 from chassis.directory import Directory
 from chassis.errors import InvalidInput, Unavailable
-from chassis.repository import envelope, subject
-from chassis.server import request_of
+from chassis.idempotency import request_key, request_of
+from chassis.outbox import envelope, subject
 from chassis.settings import SettingMissing, number, text
 from chassis.tests.helpers import CLERK, environment, settings
 

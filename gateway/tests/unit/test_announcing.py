@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.bus import ENDED
 from chassis.ended import login_entry
 from chassis.errors import Unavailable
+from chassis.streams import ENDED
 from gateway import announcing
 from gateway.announcing import Announcer
 from gateway.tests.unit import fakes

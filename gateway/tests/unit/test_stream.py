@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from chassis.bus import push_subject
+from chassis.streams import push_subject
 from gateway import stream, sweeping
 from gateway.holders import QUEUE, SESSION_ENDED, Holders
 from gateway.stream import Stream, as_event, written

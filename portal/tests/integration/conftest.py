@@ -18,7 +18,7 @@ import pymongo
 import pytest
 from werkzeug.serving import make_server
 
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.settings import Settings
 from deploy.local.cache import ROOT
 from deploy.local.stack import Stack

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity_types import Principal
-from chassis.process import Parts
+from chassis.parts import Parts
 from chassis.tests.helpers import settings
 from portal import identity_events
 from portal.connectors.proxy import Proxy

@@ -164,7 +164,7 @@ def test_the_note_of_a_real_backup_is_read(tmp_path):
 
 def test_with_everything_away_the_page_still_answers(tmp_path, monkeypatch):
     """Nothing listens at any of these addresses: each is told as bad or unknown, and none raises."""
-    from chassis.process import Parts
+    from chassis.parts import Parts
     from chassis.tests.helpers import settings
 
     nobody = "127.0.0.1:9"

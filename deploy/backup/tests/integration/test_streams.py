@@ -4,7 +4,7 @@ import bson
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from chassis.bus import STREAM
+from chassis.streams import STREAM
 from deploy.backup.streams import BUCKET, EVENTS, LETTERS, Broker
 from deploy.local.stack import Stack
 

@@ -20,11 +20,12 @@ from tongban.audit.v1 import audit_pb2 as pb
 
 from chassis import context
 from chassis.audit import Audit
-from chassis.bus import AUDIT, end_all
 from chassis.errors import Forbidden, NotFound, Unavailable
 from chassis.identity_types import Principal
-from chassis.process import Parts
+from chassis.loops import end_all
+from chassis.parts import Parts
 from chassis.settings import Settings
+from chassis.streams import AUDIT
 from deploy.local.stack import Stack
 from services.audit import commands, parts, signing, verbs
 from services.audit.__main__ import SERVICE

@@ -40,7 +40,7 @@ def told(meetings, kind):
 
     async def read():
         js = meetings.parts.bus.bus.js
-        from chassis.repository import subject
+        from chassis.outbox import subject
 
         sub = await js.subscribe(
             subject(meetings.settings.service, kind.DESCRIPTOR.name), ordered_consumer=True
