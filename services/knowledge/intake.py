@@ -11,7 +11,8 @@ from chassis.errors import Exists
 from chassis.repository import anyone
 from services.knowledge import contents, extraction, metadata
 from services.knowledge.commands import Shelf
-from services.knowledge.model import Description, Item, Version
+from services.knowledge.model.description import Description
+from services.knowledge.model.item import Item, Version
 
 _NAMESPACE = uuid.UUID("0b6d8f6e-52a5-5c0e-9f0c-8f6d6a1f4c2b")
 CREATED, CHANGED, UNCHANGED = "created", "changed", "unchanged"
