@@ -8,8 +8,9 @@ from chassis.identity_types import Principal
 from chassis.times import moment, stamp
 from services.documents import access, commands
 from services.documents.model.course import Matter
+from services.documents.model.elements import Elements, FileRef
 from services.documents.model.incoming import Delivery
-from services.documents.model.outgoing import Document, Elements, FileRef
+from services.documents.model.outgoing import Document
 from services.documents.repository import Desk
 from services.documents.wire import entry_to_wire
 

@@ -12,6 +12,7 @@ from tongban.events.v1 import obligation_pb2 as obligation_events
 
 from chassis.times import stamp
 from services.documents.model import course, incoming, outgoing
+from services.documents.model.elements import FileRef
 from services.documents.model.incoming import Delivery
 from services.documents.model.outgoing import Document
 
@@ -100,7 +101,7 @@ def entry_to_wire(entry: course.Entry) -> document_events.CourseEntry:
     )  # fmt: skip
 
 
-def _files(files: list[outgoing.FileRef]) -> list[document_events.ArchivedFile]:
+def _files(files: list[FileRef]) -> list[document_events.ArchivedFile]:
     return [
         document_events.ArchivedFile(
             name=file.name, media_type=file.media_type, digest=file.digest, size=file.size

@@ -11,7 +11,6 @@ LONGEST = 250
 LONG = {
     "chassis/bus.py": "one connection and its two faces, for asyncio and for threads",
     "services/documents/model/incoming.py": "one aggregate with all its steps, which are read together",
-    "services/documents/model/outgoing.py": "the same for the issuing side",
 }
 NEEDED = ("__main__.py", "commands.py", "repository.py", "registry.py", "rpc.py", "rights.py", "events.py")
 

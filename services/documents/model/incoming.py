@@ -12,7 +12,7 @@ from datetime import datetime
 from chassis.errors import forbidden, invalid, wrong_state
 from chassis.identity_types import Principal
 from services.documents.model.course import SYSTEM, Actor, Entry, Matter, Urged, WorkItem, opinion_of
-from services.documents.model.outgoing import FILES, FileRef
+from services.documents.model.elements import FILES, FileRef
 
 ENDED = ("concluded", "return_accepted")
 HANDLERS, READERS = 30, 100
