@@ -15,9 +15,10 @@ from services.documents.access import access_document, access_read, known_people
 from services.documents.attaching import attached
 from services.documents.model.course import SYSTEM, Actor, Entry
 from services.documents.model.elements import Elements
-from services.documents.model.incoming import ENDED, Delivery
+from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import Series, document_number, series_id
 from services.documents.model.outgoing import Document
+from services.documents.model.receiving import ENDED
 from services.documents.paper import local, print_document
 from services.documents.repository import Desk
 

@@ -12,7 +12,7 @@ from tongban.events.v1 import document_pb2 as pb
 from chassis.consumer import Consumer, Event, Later
 from chassis.process import Parts
 from services.documents import commands
-from services.documents.model.incoming import ENDED
+from services.documents.model.receiving import ENDED
 from services.documents.registry import registry
 from services.documents.repository import desk
 
