@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis import clock, log
+from chassis import clock
 from chassis.aggregate import Request
 from chassis.errors import Exists, wrong_state
 from chassis.repository import anyone
@@ -10,8 +10,6 @@ from services.documents.model.numbering import Series, document_number, series_i
 from services.documents.model.outgoing import Document
 from services.documents.paper import local, print_document
 from services.documents.repository import Desk
-
-_log = log.get(__name__)
 
 
 def number_document(desk: Desk, key: str) -> Document:
@@ -36,11 +34,7 @@ def number_document(desk: Desk, key: str) -> Document:
 
 def give(desk: Desk, series: str, holder: str) -> int:
     """The number of `holder` in a series; the series begins when it is first used."""
-    if desk.series.find(series) is None:
-        try:
-            desk.series.add(Series(id=series), Request(f"begin:{series}"))
-        except Exists:
-            _log.info("series begun by another", series=series)
+    desk.series.add_if_missing(Series(id=series), Request(f"begin:{series}"))
     # What counts is what was saved: a lost race may have tried another number first.
     kept = desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder), anyone)
     return kept.given[holder]
