@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def engines() -> Iterator[dict[str, str]]:
         # With the password of the one user who may make and read the audit's stream.
         os.environ["TONGBAN_TEST_SECRETS"] = found["secrets"] = stack.env["TONGBAN_SECRETS"]
         yield found
+
+
+@pytest.fixture(scope="session")
+def platform_env(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of `stack`; or of a platform that runs already, when TONGBAN_E2E_VAR names its folder."""
+    running = os.environ.get("TONGBAN_E2E_VAR")
+    if running:
+        return dict(json.loads((Path(running) / "state.json").read_text())["env"])
+    return dict(request.getfixturevalue("stack").env)
 
 
 @pytest.fixture(scope="session")

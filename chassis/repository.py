@@ -116,6 +116,15 @@ class Repository(Generic[T]):
         aggregate.news.clear()
         return aggregate
 
+    def add_if_missing(self, aggregate: T, request: Request) -> T | None:
+        """As `add`, but None when the id is taken, be it by somebody who was faster: what is there is then for the caller to change."""
+        if self.find(aggregate.id) is not None:
+            return None
+        try:
+            return self.add(aggregate, request)
+        except Exists:
+            return None
+
     def add_all(self, aggregates: list[tuple[T, Request]]) -> None:
         """Save new aggregates in two writes, however many they are; what a repetition finds there already stays as it is.
 

@@ -237,12 +237,12 @@ async def audit_records(nats: str, subject: str, secrets: str | None = None) -> 
         await bus.close()
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """The first truthy answer of `check`; fails when there is none in time."""
+def eventually(check: Callable[[], Any], seconds: float = 10.0, pause: float = 0.02) -> Any:
+    """The first truthy answer of `check`, asked after every `pause`; fails when there is none in time."""
     end = time.monotonic() + seconds
     while True:
         answer = check()
         if answer:
             return answer
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(pause)

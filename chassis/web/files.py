@@ -16,18 +16,17 @@ from chassis import filenames
 
 PIECE = 1 << 20  # bytes
 _SEALED = "default-src 'none'; sandbox"
-_SHOWN = f"{_SEALED}; style-src 'unsafe-inline'"
+# A PDF is shown by the browser's own viewer, which needs its styles; nothing it could carry may run, load, send or navigate.
+_SHOWN = f"{_SEALED}; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 _PDF, _BYTES = "application/pdf", "application/octet-stream"
 
 
-def send(
-    bodies: Iterator[Any], *, name: str = "", kind: str = "", inline: bool = False, policy: str = _SHOWN
-) -> Response:
+def send(bodies: Iterator[Any], *, name: str = "", kind: str = "", inline: bool = False) -> Response:
     """A file that comes as google.api.HttpBody, piece by piece; one without any piece is an empty file.
 
     name, kind: what the first piece says of itself (`application/pdf; name="通知.pdf"`), where they are not given. inline: show it
-    in place, under `policy`, if it came as a PDF. The first piece is waited for, so that a refusal is still an answer of its own
-    and no broken download.
+    in place, if it came as a PDF. The first piece is waited for, so that a refusal is still an answer of its own and no broken
+    download.
     """
     first = next(bodies, None)
     came_as, options = parse_options_header(first.content_type if first is not None else "")
@@ -39,7 +38,7 @@ def send(
     response.headers["Content-Disposition"] = (
         f"{way}; filename*=UTF-8''{quote(bare, safe='')}" if bare else way
     )
-    response.headers["Content-Security-Policy"] = policy if shown else _SEALED
+    response.headers["Content-Security-Policy"] = _SHOWN if shown else _SEALED
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-store"
     return response

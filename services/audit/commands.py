@@ -14,7 +14,7 @@ from typing import Any
 from chassis.durable import replace_file
 from chassis.errors import TongbanError, invalid, wrong_state
 from services.audit.keeper import stamp
-from services.audit.model import DAYS, Anchor, Checkpoint, Finding, Walk, may_go, read
+from services.audit.model.chain import DAYS, Anchor, Checkpoint, Finding, Walk, may_go, read
 from services.audit.repository import Chain, first_of, remove_before
 from services.audit.signing import Signer
 

@@ -12,7 +12,8 @@ from tongban.events.v1 import audit_pb2 as pb
 
 from chassis import log
 from chassis.clock import now
-from services.audit.model import Checkpoint, Sources, read, record_of, written
+from services.audit.model.chain import Checkpoint, read, record_of, written
+from services.audit.model.sources import Sources
 from services.audit.repository import Writer
 from services.audit.signing import Signer
 

@@ -10,7 +10,7 @@ from chassis.streams import AUDIT
 from services.audit import signing, witness
 from services.audit.events import Taking
 from services.audit.keeper import Keeper
-from services.audit.model import Checkpoint
+from services.audit.model.chain import Checkpoint
 from services.audit.registry import Indexer
 from services.audit.repository import Chain, Writer
 from services.audit.room import ReadingRoom

@@ -9,7 +9,7 @@ from typing import Any
 
 from chassis.registry import micros
 from chassis.search import Entry, Field, Index, Schema, Writer
-from services.audit.model import Unreadable, read, record_of
+from services.audit.model.chain import Unreadable, read, record_of
 from services.audit.repository import Chain
 from services.audit.words import action_zh, result_zh, service_zh
 

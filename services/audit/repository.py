@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.durable import append_line, replace_file, sync_folder, write_all
-from services.audit.model import GENESIS, Anchor, Checkpoint, Line, Unreadable, canonical, read
+from services.audit.model.chain import GENESIS, Anchor, Checkpoint, Line, Unreadable, canonical, read
 
 SEGMENT_BYTES = 16 << 20
 CHECKPOINTS, ANCHOR, STATE, LOCK = "checkpoints.jsonl", "anchor.json", "state.json", "lock"

@@ -16,7 +16,7 @@ from chassis.registry import asking
 from chassis.search import Page, Query, Reader
 from services.audit import commands
 from services.audit.commands import Report
-from services.audit.model import Checkpoint, read, record_of
+from services.audit.model.chain import Checkpoint, read, record_of
 from services.audit.registry import READER, index
 from services.audit.repository import Chain
 from services.audit.signing import Signer

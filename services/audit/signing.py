@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.settings import SettingMissing
-from services.audit.model import Anchor, Checkpoint
+from services.audit.model.chain import Anchor, Checkpoint
 
 SECRET = "audit-signing-key"  # noqa: S105 - the name of a file
 Signed = TypeVar("Signed", Checkpoint, Anchor)

@@ -18,7 +18,7 @@ from chassis import log
 from chassis.bus import Bus
 from chassis.durable import append_line
 from chassis.settings import text
-from services.audit.model import Checkpoint, canonical, read
+from services.audit.model.chain import Checkpoint, canonical, read
 from services.audit.repository import CHECKPOINTS, Chain, checkpoints_of
 
 BUCKET, LAST = "audit_checkpoints", "last"

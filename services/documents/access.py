@@ -5,8 +5,9 @@ from __future__ import annotations
 from chassis import audit
 from chassis.errors import invalid, not_found
 from chassis.identity_types import Principal
+from services.documents.model.elements import FileRef
 from services.documents.model.incoming import Delivery
-from services.documents.model.outgoing import Document, FileRef
+from services.documents.model.outgoing import Document
 from services.documents.repository import Desk
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from chassis import filenames
 from chassis.errors import invalid
 from chassis.identity_types import Principal
+from services.documents.model.elements import FileRef
 from services.documents.model.incoming import Delivery
-from services.documents.model.outgoing import Document, FileRef
+from services.documents.model.outgoing import Document
 from services.documents.repository import Desk
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 from chassis import clock, log
 from chassis.aggregate import Request
-from chassis.errors import Exists, TongbanError, forbidden, wrong_state
+from chassis.errors import TongbanError, forbidden, wrong_state
 from chassis.identity_types import Principal
-from chassis.repository import anyone
+from services.documents import numbering
 from services.documents.access import access_document, access_read, known_people, known_units, may_sign
 from services.documents.attaching import attached
-from services.documents.model.course import SYSTEM, Actor, Entry
-from services.documents.model.incoming import ENDED, Delivery
-from services.documents.model.numbering import Series, document_number, series_id
-from services.documents.model.outgoing import Document, Elements
-from services.documents.paper import local, print_document
+from services.documents.delivering import units_course
+from services.documents.model.course import Actor
+from services.documents.model.elements import Elements
+from services.documents.model.outgoing import Document
+from services.documents.paper import print_document
 from services.documents.repository import Desk
 
 _log = log.get(__name__)
@@ -123,42 +122,10 @@ def sign_off_document(desk: Desk, principal: Principal, request: Request, key: s
         desk, principal, key, request, lambda document: document.sign_off(principal, opinion, clock.now())
     )
     try:
-        return _saved(desk, number_document(desk, key))
+        return _saved(desk, numbering.number_document(desk, key))
     except TongbanError as problem:
         _log.warning("numbering follows later", document=key, problem=str(problem))
         return signed
-
-
-def number_document(desk: Desk, key: str) -> Document:
-    """编号、排版 of a signed document; safe to repeat and to run twice at the same time."""
-    document = desk.documents.get(key)
-    if document.state != "signed" or document.signed_at is None:
-        return document
-    unit = desk.directory.unit(document.issuing_unit)
-    if unit is None:
-        raise wrong_state("发文单位不在目录中。")
-    year = local(document.signed_at).year
-    number = document_number(unit.organ_code, year, give(desk, series_id(unit.organ_code, year), key))
-    holder = desk.numbers.claim(number, key)
-    if holder != key:
-        raise Exists("NUMBER_TAKEN", f"文号 {number} 已被占用。", "The number is taken.")
-    printed = print_document(desk, document, number)
-    at = clock.now()
-    return desk.documents.change(
-        key, Request(f"number:{key}"), lambda fresh: fresh.take_number(number, printed, at), anyone
-    )
-
-
-def give(desk: Desk, series: str, holder: str) -> int:
-    """The number of `holder` in a series; the series begins when it is first used."""
-    if desk.series.find(series) is None:
-        try:
-            desk.series.add(Series(id=series), Request(f"begin:{series}"))
-        except Exists:
-            _log.info("series begun by another", series=series)
-    # What counts is what was saved: a lost race may have tried another number first.
-    kept = desk.series.change(series, Request(f"give:{holder}"), lambda fresh: fresh.give(holder), anyone)
-    return kept.given[holder]
 
 
 def dispatch_document(
@@ -193,73 +160,6 @@ def withdraw_document(desk: Desk, principal: Principal, request: Request, key: s
     return _step(
         desk, principal, key, request, lambda document: document.withdraw(principal, reason, clock.now())
     )
-
-
-def unit_ended(desk: Desk, request: Request, key: str, unit: str, at: datetime) -> None:
-    """One unit finished at that time; the matter ends with the last one."""
-
-    def step(document: Document) -> None:
-        if document.unit_ended(unit):
-            document.conclude(SYSTEM, units_course(desk, document), "各单位均已办结", at)
-
-    desk.documents.change(key, request, step, anyone)
-
-
-def units_course(desk: Desk, document: Document) -> list[Entry]:
-    """What the issuing side files of the units' doings: the steps with their names and times, and the answers."""
-    lines: list[Entry] = []
-    for delivery in deliveries_of(desk, document):
-        for entry in delivery.course:
-            shown = (
-                entry.opinion
-                if entry.action in ("答复", "退回来文单位", "催办", "重新发送", "同意退文")
-                else ""
-            )
-            if entry.action != "来文":
-                lines.append(
-                    Entry(
-                        entry.time,
-                        entry.person,
-                        entry.unit or delivery.unit,
-                        entry.action,
-                        shown,
-                        entry.outcome,
-                    )
-                )
-    return lines
-
-
-def deliveries_of(desk: Desk, document: Document) -> list[Delivery]:
-    """The deliveries of a document, in the order of dispatch."""
-    found = desk.deliveries.get_many(f"{document.id}|{unit}" for unit in document.units)
-    return [found[key] for unit in document.units if (key := f"{document.id}|{unit}") in found]
-
-
-def deliver(desk: Desk, event: Callable[[str], Request], document: Document, units: Iterable[str]) -> None:
-    """Put the document before these units; repeating it does nothing. event(part): the key of the effect for one unit."""
-    desk.deliveries.add_all([(_delivery(document, unit), event(f"|{unit}")) for unit in units])
-
-
-def _delivery(document: Document, unit: str) -> Delivery:
-    elements, at = document.elements, document.dispatched_at or clock.now()
-    copy = unit in elements.copies
-    delivery = Delivery(
-        id=f"{document.id}|{unit}", document=document.id, unit=unit, issuing_unit=document.issuing_unit,
-        title=elements.title, document_number=document.number, genre=elements.genre, urgency=elements.urgency,
-        level=elements.level, copy=copy, reply_required=elements.reply_required and not copy,
-        due_at=None if copy else elements.reply_by, sent_at=at,
-    )  # fmt: skip
-    sender = next((entry.person for entry in reversed(document.course) if entry.action == "核发"), "")
-    delivery.arrive(Actor(sender, document.issuing_unit), at)
-    return delivery
-
-
-def lapse(desk: Desk, request: Request, document: Document, at: datetime) -> None:
-    """The matter ended at that time: so it has with every unit."""
-    for delivery in deliveries_of(desk, document):
-        if delivery.state not in ENDED:
-            part = Request(f"{request.key}|{delivery.unit}")
-            desk.deliveries.change(delivery.id, part, lambda fresh: fresh.lapse(at), anyone)
 
 
 def _check(desk: Desk, elements: Elements) -> None:

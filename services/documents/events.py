@@ -11,8 +11,8 @@ from tongban.events.v1 import document_pb2 as pb
 
 from chassis.consumer import Consumer, Event, Later
 from chassis.parts import Parts
-from services.documents import commands
-from services.documents.model.incoming import ENDED
+from services.documents import delivering, numbering
+from services.documents.model.receiving import ENDED
 from services.documents.registry import registry
 from services.documents.repository import desk
 
@@ -29,20 +29,22 @@ def consumers(parts: Parts) -> list[Consumer]:
         found = own.documents.get(event.message.document)
         if found.state == "signed" and timedelta(0) <= datetime.now(UTC) - event.time < PATIENCE:
             raise Later(PATIENCE.total_seconds())
-        commands.number_document(own, found.id)
+        numbering.number_document(own, found.id)
 
     def dispatched(event: Event) -> None:
         document = own.documents.get(event.message.document)
-        commands.deliver(own, event.request, document, event.message.units)
+        delivering.deliver(own, event.request, document, event.message.units)
 
     def progressed(event: Event) -> None:
         if event.message.state in ENDED:
-            commands.unit_ended(own, event.request(), event.message.document, event.message.unit, event.time)
+            delivering.unit_ended(
+                own, event.request(), event.message.document, event.message.unit, event.time
+            )
 
     def concluded(event: Event) -> None:
         if "|" not in event.message.document:
             document = own.documents.get(event.message.document)
-            commands.lapse(own, event.request(), document, event.time)
+            delivering.lapse(own, event.request(), document, event.time)
 
     mine = f"tongban.{parts.settings.service}.v1"
     return [

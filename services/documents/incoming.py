@@ -13,9 +13,9 @@ from chassis.errors import forbidden
 from chassis.identity_types import Principal
 from services.documents.access import access_delivery, access_issued, access_received, holder_in
 from services.documents.attaching import attached
-from services.documents.commands import give
 from services.documents.model.incoming import Delivery
 from services.documents.model.numbering import incoming_number, series_id
+from services.documents.numbering import give
 from services.documents.paper import local
 from services.documents.repository import Desk
 

@@ -8,7 +8,8 @@ from chassis.errors import InvalidInput
 from chassis.times import SHANGHAI
 from chassis.words import LEVELS
 from services.documents.bodies import blocks_of
-from services.documents.model.outgoing import Document, FileRef
+from services.documents.model.elements import FileRef
+from services.documents.model.outgoing import Document
 from services.documents.printing import code, layout, sheet
 from services.documents.printing.errors import PrintingError
 from services.documents.repository import Desk

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chassis.parts import Parts
 from chassis.registry import MakeEntry, Registry, micros
 from chassis.search import Entry, Field, Schema
-from services.documents.model.incoming import ENDED, Delivery
+from services.documents.model.incoming import Delivery
 from services.documents.model.outgoing import Document
+from services.documents.model.receiving import ENDED
 
 SCHEMA = Schema(
     (

@@ -6,10 +6,11 @@ from tongban.documents.v1 import documents_pb2 as pb
 
 from chassis.identity_types import Principal
 from chassis.times import moment, stamp
-from services.documents import access, commands
+from services.documents import access, delivering
 from services.documents.model.course import Matter
+from services.documents.model.elements import Elements, FileRef
 from services.documents.model.incoming import Delivery
-from services.documents.model.outgoing import Document, Elements, FileRef
+from services.documents.model.outgoing import Document
 from services.documents.repository import Desk
 from services.documents.wire import entry_to_wire
 
@@ -28,7 +29,7 @@ def document_view(desk: Desk, document: Document, principal: Principal) -> pb.Do
         actions=document.actions(principal),
     )  # fmt: skip
     if document.units and access.oversees(document, principal):
-        found = {delivery.unit: delivery for delivery in commands.deliveries_of(desk, document)}
+        found = {delivery.unit: delivery for delivery in delivering.deliveries_of(desk, document)}
         # A unit whose delivery is still on its way stands there as "sending".
         for unit in document.units:
             delivery = found.get(unit)

@@ -11,7 +11,8 @@ from tongban.events.v1 import document_pb2 as document_events
 from tongban.events.v1 import obligation_pb2 as obligation_events
 
 from chassis.times import stamp
-from services.documents.model import course, incoming, outgoing
+from services.documents.model import course, incoming, outgoing, receiving
+from services.documents.model.elements import FileRef
 from services.documents.model.incoming import Delivery
 from services.documents.model.outgoing import Document
 
@@ -38,7 +39,7 @@ def document_to_wire(document: Document, event: Any) -> Message:
 def delivery_to_wire(delivery: Delivery, event: Any, document_of: Callable[[str], Document]) -> Message:
     """The message for a domain event of a delivery."""
     match event:
-        case incoming.Progressed(state):
+        case receiving.Progressed(state):
             return document_events.DeliveryProgressed(
                 delivery=delivery.id, document=delivery.document, unit=delivery.unit, state=state,
                 sequence=delivery.revision + 1,
@@ -100,7 +101,7 @@ def entry_to_wire(entry: course.Entry) -> document_events.CourseEntry:
     )  # fmt: skip
 
 
-def _files(files: list[outgoing.FileRef]) -> list[document_events.ArchivedFile]:
+def _files(files: list[FileRef]) -> list[document_events.ArchivedFile]:
     return [
         document_events.ArchivedFile(
             name=file.name, media_type=file.media_type, digest=file.digest, size=file.size

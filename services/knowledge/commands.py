@@ -17,8 +17,9 @@ from chassis.registry import Registry
 from chassis.repository import Repository
 from chassis.search import Hit, Page
 from chassis.settings import number
-from services.knowledge import contents, model, registry, similar
-from services.knowledge.model import Content, Description, File, Item, Version
+from services.knowledge import contents, registry, similar
+from services.knowledge.model.description import UPLOADABLE, Description, admit_level
+from services.knowledge.model.item import Content, File, Item, Version
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def admit(shelf: Shelf, said: Description, keeper: str, principal: Principal) ->
 
     Raises InvalidInput.
     """
-    model.admit_level(said.level, principal.clearance, int(number("HIGHEST_LEVEL", 0)))
+    admit_level(said.level, principal.clearance, int(number("HIGHEST_LEVEL", 0)))
     own = homes(shelf.directory, principal)
     keeper = keeper or (own[0] if own else "")
     if keeper not in own:
@@ -171,10 +172,10 @@ def update(shelf: Shelf, key: str, said: Description, request: Request, principa
 
 
 def _fitting(shelf: Shelf, item: Item, said: Description, principal: Principal) -> Description:
-    if said.kind not in model.UPLOADABLE and said.kind != item.kind:
+    if said.kind not in UPLOADABLE and said.kind != item.kind:
         raise invalid(kind="请选择资料类别。")
     if item.source != "documents":
-        model.admit_level(said.level, principal.clearance, max(item.level, int(number("HIGHEST_LEVEL", 0))))
+        admit_level(said.level, principal.clearance, max(item.level, int(number("HIGHEST_LEVEL", 0))))
         keeper = [f"u:{item.keeper}"] if item.keeper else []
         said = replace(said, readers=_audience(shelf.directory, [*said.readers, *keeper]))
     if not said.readers:

@@ -10,7 +10,7 @@ from chassis.errors import InvalidInput, NotFound
 from chassis.files import Files
 from services.knowledge import extraction, metadata
 from services.knowledge.extract import Extracted, unreadable
-from services.knowledge.model import FILES, INLINE, Content, File
+from services.knowledge.model.item import FILES, INLINE, Content, File
 
 _HEAD = 1024
 

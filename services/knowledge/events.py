@@ -16,7 +16,8 @@ from chassis.times import moment
 from services.knowledge import contents, intake
 from services.knowledge.commands import Shelf
 from services.knowledge.extract import TEXT_CHARS, Extracted
-from services.knowledge.model import ARCHIVE, NUMBER, TITLE, File, Item, Step, Version
+from services.knowledge.model.description import ARCHIVE, NUMBER, TITLE
+from services.knowledge.model.item import File, Item, Step, Version
 
 CONCLUDED = "tongban.documents.v1.document.concluded"
 FETCH_SECONDS = 20.0  # for one file; less than the broker waits for an acknowledgement

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from chassis import clock
 from chassis.aggregate import Request
-from chassis.errors import Exists
 from chassis.repository import anyone
 from services.knowledge import contents, extraction, metadata
 from services.knowledge.commands import Shelf
-from services.knowledge.model import Description, Item, Version
+from services.knowledge.model.description import Description
+from services.knowledge.model.item import Item, Version
 
 _NAMESPACE = uuid.UUID("0b6d8f6e-52a5-5c0e-9f0c-8f6d6a1f4c2b")
 CREATED, CHANGED, UNCHANGED = "created", "changed", "unchanged"
@@ -79,16 +79,10 @@ def imported(shelf: Shelf, path: str, stamp: str) -> str:
 def _take_in(
     shelf: Shelf, item: Item, request: Request, known: Callable[[Item], bool], renew: Callable[[Item], None]
 ) -> str:
-    there = shelf.items.find(item.id)
-    if there is None:
-        try:
-            shelf.items.add(item, request)
-        except Exists:
-            # Another worker was faster with the same matter; which of the two is newer is decided below.
-            there = shelf.items.get(item.id)
-        else:
-            return CREATED
-    if known(there):
+    if shelf.items.add_if_missing(item, request):
+        return CREATED
+    # Maybe another worker was faster with the same matter: which of the two is newer is decided here.
+    if known(shelf.items.get(item.id)):
         return UNCHANGED
 
     def step(fresh: Item) -> None:

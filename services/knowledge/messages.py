@@ -14,7 +14,8 @@ from chassis.registry import from_micros
 from chassis.search import Hit, Page
 from chassis.times import stamp
 from services.knowledge import registry
-from services.knowledge.model import KINDS, UPLOADABLE, Item, Version
+from services.knowledge.model.description import KINDS, UPLOADABLE
+from services.knowledge.model.item import Item, Version
 
 _ROW = (
     "title",

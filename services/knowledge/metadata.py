@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from chassis.times import SHANGHAI
 from services.knowledge.extract import plain
-from services.knowledge.model import EXCERPT, TITLE
+from services.knowledge.model.description import TITLE
+from services.knowledge.model.item import EXCERPT
 
 _NAMED = re.compile(r"(?P<title>.+?)\s*[(（](?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})[)）]")
 _HEADING = re.compile(r"^#{1,3}\s+(.+?)\s*#*$", re.MULTILINE)

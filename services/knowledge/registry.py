@@ -12,7 +12,7 @@ from chassis.search import Entry, Field, Query, Schema
 from services.knowledge.contents import text_of
 from services.knowledge.extract import plain
 from services.knowledge.metadata import china_year
-from services.knowledge.model import Item
+from services.knowledge.model.item import Item
 
 ITEMS = "items"
 SCHEMA = Schema(

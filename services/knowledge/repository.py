@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis.parts import Parts
 from chassis.repository import Repository
-from services.knowledge.model import Item
+from services.knowledge.model.item import Item
 from services.knowledge.registry import ITEMS
 
 SCHEMA = 1

@@ -20,9 +20,10 @@ from chassis.idempotency import request_of
 from chassis.settings import number
 from chassis.times import moment
 from chassis.uploads import LIMIT
-from services.knowledge import commands, contents, intake, messages, metadata, model
+from services.knowledge import commands, contents, intake, messages, metadata
 from services.knowledge.commands import Shelf
-from services.knowledge.model import KINDS, NOTE, UPLOADABLE, File, Item
+from services.knowledge.model.description import KINDS, TITLE, UPLOADABLE, Description, admit_level, described
+from services.knowledge.model.item import FILES, NOTE, File, Item
 from services.knowledge.streams import Stream
 
 _PERSON = callers("person")
@@ -123,11 +124,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
             )
         else:
             told = metadata.tell(incoming.first_name(), "", "plain")
-            title = (
-                header.title
-                or header.text.strip().partition("\n")[0].lstrip("# ")[: model.TITLE]
-                or told.title
-            )
+            title = header.title or header.text.strip().partition("\n")[0].lstrip("# ")[:TITLE] or told.title
             said = self._said(header, title, UPLOADABLE, header.readers)
             said, keeper = commands.admit(
                 self._shelf, replace(said, date=said.date or told.date), header.keeper, principal
@@ -162,7 +159,7 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         title = metadata.tell(header.path, "", "plain").title
         said = self._said(header, title, KINDS, header.readers or ["all"])
         highest = int(number("HIGHEST_LEVEL", 0))
-        model.admit_level(said.level, highest, highest)
+        admit_level(said.level, highest, highest)
         data = incoming.rest(int(number("FILE_BYTES", LIMIT)))
         if hashlib.sha256(data).hexdigest() != header.digest:
             raise invalid(digest="文件内容与校验值不符，请重新导入。")
@@ -171,11 +168,9 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
         )
         return pb.ImportItemResponse(item=key, outcome=outcome)
 
-    def _said(
-        self, given: Any, title: str, kinds: Iterable[str], readers: Iterable[str]
-    ) -> model.Description:
+    def _said(self, given: Any, title: str, kinds: Iterable[str], readers: Iterable[str]) -> Description:
         fields = given.DESCRIPTOR.fields_by_name
-        return model.described(
+        return described(
             title,
             given.kind,
             readers,
@@ -189,8 +184,8 @@ class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
     def _stored(self, incoming: Stream) -> list[File]:
         sent: list[File] = []
         for name, pieces in incoming.files():
-            if len(sent) >= model.FILES:
-                raise TooMuch("TOO_MANY_FILES", f"一次最多上传 {model.FILES} 个文件。", "Too many files.")
+            if len(sent) >= FILES:
+                raise TooMuch("TOO_MANY_FILES", f"一次最多上传 {FILES} 个文件。", "Too many files.")
             sent.append(contents.store_file(self._shelf.files, name, pieces))
         return sent
 

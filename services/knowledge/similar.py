@@ -7,7 +7,7 @@ from itertools import combinations
 
 from chassis.search import Hit, Page, Query
 from chassis.search.text import words
-from services.knowledge.model import Item
+from services.knowledge.model.item import Item
 
 ENOUGH = 6
 WORDS = 3  # of a title; more would cost more questions than they are worth

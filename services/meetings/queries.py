@@ -9,7 +9,7 @@ from typing import Any
 from chassis import clock
 from chassis.aggregate import Request
 from chassis.directory import Directory
-from chassis.errors import Exists, forbidden, invalid
+from chassis.errors import forbidden, invalid
 from chassis.identity_types import Principal
 from chassis.registry import Registry, micros
 from chassis.search import Query
@@ -58,13 +58,8 @@ def save_room(records: Records, principal: Principal, request: Request, room: Ro
         for name in ("name", "unit", "location", "capacity", "equipment", "shared", "closed"):
             setattr(there, name, getattr(room, name))
 
-    if records.rooms.find(room.id) is None:
-        try:
-            return records.rooms.add(room, request)
-        except Exists:
-            # Somebody else was first with this id; then it is a change.
-            pass
-    return records.rooms.change(room.id, replace(request, etag=etag), step, access)
+    made = records.rooms.add_if_missing(room, request)
+    return made or records.rooms.change(room.id, replace(request, etag=etag), step, access)
 
 
 def calendar(

@@ -15,7 +15,7 @@ from tongban.meetings.v1 import meetings_pb2_grpc
 from tongban.tasks.v1 import tasks_pb2_grpc
 
 from chassis.errors import Unavailable
-from services.documents import commands as documents_commands
+from services.documents import numbering
 from services.documents.__main__ import SERVICE as DOCUMENTS
 from services.documents.tests.integration import conftest as documents
 from services.documents.tests.integration import test_line as line
@@ -82,7 +82,7 @@ def _not_numbered(*_: Any) -> None:
 
 def _signed(service: InProcess) -> Any:
     yield
-    with Meanwhile(documents_commands, "number_document", _not_numbered):
+    with Meanwhile(numbering, "number_document", _not_numbered):
         line.signed(service, "fgw")
 
 

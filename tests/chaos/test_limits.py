@@ -17,6 +17,7 @@ import pytest
 
 from deploy.local.probes import children
 from tests.inprocess import eventually
+from tests.load.measuring import family
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 DESCRIPTORS = 64
@@ -30,14 +31,9 @@ ASKED = {
 REFUSALS = frozenset({429, 500, 502, 503, 504})
 
 
-def tree(pid):
-    """The process and its workers."""
-    return [pid, *(one for child in children(pid) for one in tree(child))]
-
-
 def limited(pid, what, most):
     """Set the soft limit of a running process and its workers; returns how to undo it."""
-    before = {one: resource.prlimit(one, what) for one in tree(pid)}
+    before = {one: resource.prlimit(one, what) for one in family(pid)}
     for one, (_, hard) in before.items():
         resource.prlimit(one, what, (most(one), hard))
 
@@ -114,13 +110,13 @@ def test_a_process_at_its_limit_refuses_and_recovers(stack, people, full, kind):
             if of_workers:
                 read_again(stack, name)
                 eventually(lambda token=token, path=path: burst(stack, token, path, 1, 1) == [200], 60)
-            workers = tree(stack.pid(name))
+            workers = family(stack.pid(name))
             with crowd(stack, name) if kind == "descriptors" else contextlib.nullcontext():
                 found = burst(stack, token, path, 40 if full else 20)
                 held[name] = max(
-                    len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(stack.pid(name))
+                    len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in family(stack.pid(name))
                 )
-            assert not of_workers or tree(stack.pid(name)) == workers, (
+            assert not of_workers or family(stack.pid(name)) == workers, (
                 "a worker without descriptors refuses, it does not end"
             )
         finally:

@@ -25,6 +25,7 @@ from chassis.parts import Parts
 from chassis.relay import Relay
 from chassis.settings import Settings
 from chassis.store import Collection
+from chassis.tests.helpers import settings
 from services.tasks import commands
 from services.tasks.__main__ import of
 from tests.inprocess import directory_of
@@ -118,11 +119,6 @@ def arm(kind: type, name: str, how: str, nth: int) -> None:
     setattr(kind, name, staticmethod(wrapped) if isinstance(vars(kind)[name], staticmethod) else wrapped)
 
 
-def settings(service: str, mongo: str, nats: str, var: Path) -> Settings:
-    """The settings of a service of this name."""
-    return Settings(service, "test", "https://t", mongo, nats, "http://127.0.0.1:9/id", "tongban", var, var)
-
-
 class Work:
     """What one child does."""
 
@@ -208,7 +204,7 @@ def main() -> None:
         jobs, ends = json.loads(line), []
         for start in range(0, len(jobs), AT_ONCE):
             pids = [
-                begin(job, settings(job["service"], mongo, nats, Path(var)))
+                begin(job, settings(Path(var), service=job["service"], mongo_uri=mongo, nats_url=nats))
                 for job in jobs[start : start + AT_ONCE]
             ]
             ends += [ended(pid) for pid in pids]

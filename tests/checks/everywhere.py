@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import httpx
 
@@ -68,12 +67,3 @@ class Everywhere:
     def close(self) -> None:
         for one in (self.doors, self.edge, self.inside):
             one.close()
-
-
-def within(seconds: float, check: Callable[[], bool]) -> float:
-    """Seconds until `check` holds; fails when that takes longer."""
-    began = time.monotonic()
-    while not check():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - began

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from google.api import annotations_pb2
@@ -17,9 +17,16 @@ from deploy.local.stack import Stack
 from tests.rules import tree
 
 
-def settings_of(stack: Stack) -> Settings:
+class Platform(Protocol):
+    """A platform that runs, whoever started it: known by the environment of its processes."""
+
+    @property
+    def env(self) -> dict[str, str]: ...
+
+
+def settings_of(platform: Platform) -> Settings:
     """The settings of a process of this platform."""
-    env = stack.env
+    env = platform.env
     return Settings(
         service="demo", process="test", public_url=env["TONGBAN_PUBLIC_URL"], mongo_uri=env["TONGBAN_MONGO_URI"],
         nats_url=env["TONGBAN_NATS_URL"], keycloak_url=env["TONGBAN_KEYCLOAK_URL"], realm=env["TONGBAN_REALM"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.model import read, record_of
+from services.audit.model.chain import read, record_of
 from services.audit.repository import Chain
 
 pytestmark = [pytest.mark.e2e]

@@ -12,8 +12,9 @@ import pymongo
 import pytest
 from tongban.tasks.v1 import tasks_pb2_grpc
 
+from chassis.tests.helpers import settings
 from services.tasks.__main__ import SERVICE, of
-from tests.checks.crashing import HOLDERS, POINTS, Work, settings
+from tests.checks.crashing import HOLDERS, POINTS, Work
 from tests.checks.stream import Stream
 from tests.inprocess import InProcess, directory_of, eventually
 from tests.rules import tree
@@ -77,7 +78,9 @@ def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, tmp_pa
     assert set(forge(*({"service": name, "write": wish, "seconds": 3.0} for name, wish in repeated))) == {
         "done"
     }
-    stream = Stream(settings("reader", engines["mongo"], engines["nats"], tmp_path))
+    stream = Stream(
+        settings(tmp_path, service="reader", mongo_uri=engines["mongo"], nats_url=engines["nats"])
+    )
     stream.settled([tasks.settings.service])
     told = stream.everything()
     for point, service in services.items():
@@ -105,7 +108,7 @@ def test_no_event_is_lost_and_none_has_two_effects(tasks, forge, engines, tmp_pa
 
 def kept(engines, service, var):
     """The one task that this service holds, or None."""
-    work = Work(settings(service, engines["mongo"], engines["nats"], var))
+    work = Work(settings(var, service=service, mongo_uri=engines["mongo"], nats_url=engines["nats"]))
     found = list(work.kept.tasks.scan())
     work.parts.store.close()
     assert len(found) <= 1

@@ -10,8 +10,9 @@ import pytest
 
 from portal.keycloak import bootstrap_admin, realm_call
 from tests.checks.browser import Browser
-from tests.checks.everywhere import BOUND, Everywhere, within
+from tests.checks.everywhere import BOUND, Everywhere
 from tests.checks.platform import settings_of
+from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -94,8 +95,8 @@ def test_an_administrators_logout_at_keycloak_ends_everything(stack, everywhere,
     for session in realm_call(admin, "get", f"users/{admin.get_user_id('wjj.yewu')}/sessions"):
         realm_call(admin, "delete", f"sessions/{session['id']}")
     everywhere.until_dead(*tokens)
-    within(BOUND, lambda: all(gone(browser) for browser in browsers))
-    within(BOUND, lambda: all(entry.get("/").status_code != 200 for entry in entries))
+    eventually(lambda: all(gone(browser) for browser in browsers), BOUND, pause=0.05)
+    eventually(lambda: all(entry.get("/").status_code != 200 for entry in entries), BOUND, pause=0.05)
     seconds = time.monotonic() - began
     assert seconds < BOUND
     survivors = sum(any(everywhere.ask(token).values()) for token in tokens) + sum(
@@ -152,7 +153,7 @@ def test_a_change_by_keycloaks_console_is_felt_everywhere(everywhere, enter, adm
     try:
         changed(admin, username, **change)
         seconds = everywhere.until_dead(token)
-        within(BOUND, lambda: gone(browser))
+        eventually(lambda: gone(browser), BOUND, pause=0.05)
     finally:
         changed(admin, username, **{"attributes": before, **(back or {})})
     print(f"check 9: {what} at Keycloak's console: dead at every door after {seconds:.2f} s")
@@ -177,7 +178,7 @@ def test_a_change_through_the_portal_is_felt_everywhere(stack, everywhere, enter
             token = everywhere.token_of(browser)
             change()
             results[what] = everywhere.until_dead(token)
-            within(BOUND, lambda browser=browser: gone(browser))
+            eventually(lambda browser=browser: gone(browser), BOUND, pause=0.05)
             put_back(edge, bearer, security, person)
     finally:
         put_back(edge, bearer, security, person)

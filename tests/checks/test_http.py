@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.checks.wire import Wire, statuses
+from tests.load.measuring import percentile
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 INNER = b"GET /smuggled-%d HTTP/1.1\r\nHost: localhost\r\nX-Ignore: "
@@ -253,10 +254,6 @@ def test_an_upload_without_end_is_stopped_at_the_limit(stack, browsers):
             -600:
         ]
     print(f"check 25: 10 GiB chunked: {'; '.join(told)}; declared: 413; nothing remains")
-
-
-def percentile(values, part):
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
 def test_slow_connections_hold_nobody_up(stack, browsers):

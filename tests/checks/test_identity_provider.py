@@ -21,9 +21,10 @@ import pytest
 from chassis.identity import REFETCH
 from portal.keycloak import bootstrap_admin, realm_call
 from tests.checks.browser import Browser
-from tests.checks.everywhere import Everywhere, within
+from tests.checks.everywhere import Everywhere
 from tests.checks.forging import b64, parts
 from tests.checks.platform import reading, settings_of
+from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 # The full form: timings with enough samples to compare medians strictly (check 16), and a longer flood (check 65).
@@ -277,9 +278,8 @@ def test_without_the_identity_provider_people_work_on_and_the_login_says_so(stac
     finally:
         stack.restart("keycloak", 300)
     assert all(everywhere.ask(token).values()) or claims["exp"] < time.time()
-    within(
-        60, lambda: late.sign_in("lhj.yewu", settings_of(stack).secret("demo-password")).status_code == 200
-    )
+    password = settings_of(stack).secret("demo-password")
+    eventually(lambda: late.sign_in("lhj.yewu", password).status_code == 200, 60, pause=0.05)
     assert working.get("/").status_code == 200
     for one in (working, late):
         one.close()

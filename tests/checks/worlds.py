@@ -22,12 +22,14 @@ from services.documents import access as document_access
 from services.documents import lists
 from services.documents import registry as documents
 from services.documents.model.course import Actor, Entry
+from services.documents.model.elements import Elements
 from services.documents.model.incoming import Delivery
-from services.documents.model.outgoing import Document, Elements
+from services.documents.model.outgoing import Document
 from services.knowledge import commands as knowledge
 from services.knowledge import registry as knowledge_registry
 from services.knowledge import rpc as knowledge_rpc
-from services.knowledge.model import KINDS, Content, Item, Version
+from services.knowledge.model.description import KINDS
+from services.knowledge.model.item import Content, Item, Version
 from services.tasks import queries as tasks
 from services.tasks import registry as tasks_registry
 from services.tasks.model import Closing, Facts, Holding, Obligation

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +33,9 @@ class Platform:
 
 
 @pytest.fixture(scope="session")
-def platform(request: pytest.FixtureRequest) -> Platform:
-    """The platform of the test stack; or one that runs already, when TONGBAN_E2E_VAR names its folder."""
-    running = os.environ.get("TONGBAN_E2E_VAR")
-    if running:
-        env = json.loads((Path(running) / "state.json").read_text())["env"]
-    else:
-        env = request.getfixturevalue("stack").env
-    return Platform(env["TONGBAN_PUBLIC_URL"], env)
+def platform(platform_env: dict[str, str]) -> Platform:
+    """The platform of the test stack, or the one that runs already."""
+    return Platform(platform_env["TONGBAN_PUBLIC_URL"], platform_env)
 
 
 @pytest.fixture(scope="session")

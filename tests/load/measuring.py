@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
+CUT_OFF = 1.5  # seconds
 BUSY = 0.25  # part of the machine that other work may take before a run is refused
 
 
@@ -68,6 +69,8 @@ def ratio(
     for number in range(rounds):
         pair = [(ours, here), (base, there)]
         for measure, into in pair if number % 2 else reversed(pair):
+            # What was under way when the last load was cut off still takes the servers' places, and is none of the next one's.
+            time.sleep(CUT_OFF)
             into.append(measure())
     return Figure(name, what, [a / b for a, b in zip(here, there, strict=True)], here, there, mark=mark)
 
@@ -102,11 +105,11 @@ class Servers:
 
     def cpu(self) -> float:
         """Seconds of processor time that they have used so far."""
-        return sum(_used(pid) for pid in self._family())
+        return sum(_used(pid) for pid in family(*self._pids))
 
     def memory(self) -> float:
         """Resident megabytes, shared pages counted once each as their part."""
-        return sum(_resident(pid) for pid in self._family())
+        return sum(_resident(pid) for pid in family(*self._pids))
 
     def per_cpu_second(self, work: Callable[[], int]) -> float:
         """How many of what `work` counts a second of these processes' time did."""
@@ -114,13 +117,15 @@ class Servers:
         done = work()
         return done / max(self.cpu() - before, 1 / TICKS)
 
-    def _family(self) -> set[int]:
-        family = set(self._pids)
-        found = {int(one.name): _stat(int(one.name)) for one in Path("/proc").iterdir() if one.name.isdigit()}
-        parents = {pid: int(fields[1]) for pid, fields in found.items() if fields}
-        while more := {pid for pid, parent in parents.items() if parent in family} - family:
-            family |= more
-        return family
+
+def family(*pids: int) -> set[int]:
+    """These processes and whatever descends from them, as it is now."""
+    known = set(pids)
+    found = {int(one.name): _stat(int(one.name)) for one in Path("/proc").iterdir() if one.name.isdigit()}
+    parents = {pid: int(fields[1]) for pid, fields in found.items() if fields}
+    while more := {pid for pid, parent in parents.items() if parent in known} - known:
+        known |= more
+    return known
 
 
 def _stat(pid: int) -> list[str]:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from chassis.settings import Settings
 from chassis.streams import STREAM
 from chassis.times import SHANGHAI
 from deploy.local.stack import Stack
+from tests.inprocess import eventually
 from tests.load import scenes
 from tests.load.measuring import Figure, per_second, ratio
 from tests.load.scenes import AS, UNITS, Scene, rid, side_by_side
@@ -29,12 +31,8 @@ from tests.load.scenes import AS, UNITS, Scene, rid, side_by_side
 DAY = (datetime.now(SHANGHAI) + timedelta(days=30)).replace(hour=8, minute=0, second=0, microsecond=0)
 
 
-def wait(check: Callable[[], object], seconds: float = 120.0) -> None:
-    """Return when `check` is true, asked ten times a second."""
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.1)
+# Asked ten times a second only, since asking is part of what is measured.
+wait = partial(eventually, seconds=120.0, pause=0.1)
 
 
 def run(var: Path, *, rounds: int = 5, size: int = 16) -> list[Figure]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chassis.settings import Settings
 from deploy.demo.acting import People
 from tests.checks.browser import Browser
+from tests.checks.platform import settings_of
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,6 @@ class Running:
     @property
     def var(self) -> Path:
         return Path(self.env["TONGBAN_VAR"])
-
-    def settings(self, service: str = "demo") -> Settings:
-        return Settings(
-            service=service, process="test", public_url=self.env["TONGBAN_PUBLIC_URL"],
-            mongo_uri=self.env["TONGBAN_MONGO_URI"], nats_url=self.env["TONGBAN_NATS_URL"],
-            keycloak_url=self.env["TONGBAN_KEYCLOAK_URL"], realm=self.env["TONGBAN_REALM"],
-            var=self.var, secrets=Path(self.env["TONGBAN_SECRETS"]),
-        )  # fmt: skip
 
     def targets(self) -> list[dict]:
         return json.loads((self.var / "prometheus" / "targets.json").read_text())
@@ -65,12 +56,9 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-def running(request) -> Running:
-    """The test stack; or a platform that runs already, when TONGBAN_E2E_VAR names its folder."""
-    given = os.environ.get("TONGBAN_E2E_VAR")
-    if given:
-        return Running(json.loads((Path(given) / "state.json").read_text())["env"])
-    return Running(request.getfixturevalue("stack").env)
+def running(platform_env) -> Running:
+    """The test stack, or the platform that runs already."""
+    return Running(platform_env)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +69,7 @@ def scraped(running):
 
 @pytest.fixture(scope="session")
 def people(running):
-    return People(running.settings())
+    return People(settings_of(running))
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +83,6 @@ def stranger(running):
 def administrator(running):
     """The system administrator, signed in through the real pages."""
     browser = Browser(running.env["TONGBAN_PUBLIC_URL"], Path(running.env["TONGBAN_TLS"]) / "ca.crt")
-    browser.sign_in("sysadmin", (Path(running.env["TONGBAN_SECRETS"]) / "demo-password").read_text().strip())
+    browser.sign_in("sysadmin", settings_of(running).secret("demo-password"))
     yield browser
     browser.close()

@@ -13,6 +13,7 @@ from chassis import client, context
 from chassis.client import ATTEMPTS, Client
 from chassis.errors import Conflict, Internal, NotFound, TimedOut, TooMuch, Unavailable
 from chassis.tests.helpers import TOKEN, Answer, Request, Stub, serving, settings
+from tests.inprocess import eventually
 
 CALL = context.Call(request_id="r-1", token=TOKEN, deadline=0.0, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
 
@@ -165,10 +166,7 @@ def test_who_stops_reading_stops_the_sender(unit):
         pieces = unit(Give=give).Give(Request())
         next(pieces)
         pieces.close()
-    end = time.monotonic() + 5
-    while not left:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(lambda: left)
 
 
 def test_a_unit_that_is_not_there(monkeypatch):

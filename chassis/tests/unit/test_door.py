@@ -20,6 +20,7 @@ from chassis.errors import Conflict, NotFound, TongbanError, from_rpc_error
 from chassis.health import Health
 from chassis.server import build
 from chassis.tests.helpers import TOKEN, Answer, OneToken, Request, Stub, serving, settings
+from tests.inprocess import eventually
 
 GOOD = ("authorization", f"Bearer {TOKEN}")
 SECRET = "password=hunter2"
@@ -161,8 +162,7 @@ def test_a_call_that_waited_too_long_is_not_begun(tmp_path, monkeypatch):
     with serving(settings(tmp_path), One=handler) as port:
         stub = Stub(grpc.insecure_channel(f"127.0.0.1:{port}"))
         first = stub.One.future(Request(document="first"), timeout=5, metadata=[GOOD])
-        while not begun:
-            time.sleep(0.01)
+        eventually(lambda: begun)
         assert failed(lambda: one(stub, seconds=0.2)).reason == "TIMED_OUT"
         gate.set()
         first.result()
@@ -267,7 +267,7 @@ def test_one_line_per_call(door, lines):
     )
     list(one(stub, ("x-request-id", "r3"), method="Give"))
     failed(lambda: stub.One(Request(), timeout=5, metadata=[("x-request-id", "r4")]))
-    wait_for(lambda: len([line for line in lines() if line["event"] == "call"]) == 4)
+    eventually(lambda: len([line for line in lines() if line["event"] == "call"]) == 4)
 
     found = lines()
     calls = {line["request_id"]: line for line in found if line["event"] == "call"}
@@ -282,13 +282,6 @@ def test_one_line_per_call(door, lines):
     assert work["nested"]["fine"] == nasty
     assert len(found) == 6
     print("check 35: 6 events with CR, LF, ANSI, C1, U+2028 in their fields, 6 lines")
-
-
-def wait_for(check, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_raw_lines_hold_no_control_characters():
@@ -315,7 +308,7 @@ def test_a_reader_who_leaves_ends_the_stream(door, lines):
     next(stream)
     stream.cancel()
     assert ended.wait(5)
-    wait_for(lambda: [line["outcome"] for line in lines() if line["event"] == "call"] == ["CANCELLED"])
+    eventually(lambda: [line["outcome"] for line in lines() if line["event"] == "call"] == ["CANCELLED"])
 
 
 def test_the_context_does_not_leak_from_call_to_call(door):

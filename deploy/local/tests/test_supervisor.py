@@ -92,8 +92,7 @@ def test_what_dies_is_started_again_and_a_line_says_why(tmp_path, supervise, sai
 def test_what_cannot_be_started_is_tried_again(tmp_path, supervise, said):
     program = tmp_path / "program"
     running = supervise(replace(_spec(tmp_path, "app", ""), command=(str(program),)))
-    while not said:
-        time.sleep(0.01)
+    eventually(lambda: said)
     assert said[0].startswith("app cannot be started ([Errno 2] No such file or directory")
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/app.ready; exec sleep 60\n")
     program.chmod(0o755)
@@ -154,10 +153,7 @@ def test_children_of_a_killed_process_do_not_stay(tmp_path, supervise):
     assert running.wait_ready(10)
     child = int((tmp_path / "child").read_text())
     running.end("app", hold=True, kill=True)
-    end = time.monotonic() + 5
-    while _alive(child) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not _alive(child)
+    eventually(lambda: not _alive(child), 5)
 
 
 def test_who_ignores_sigterm_is_killed(tmp_path, supervise, monkeypatch):
@@ -237,8 +233,9 @@ def test_who_was_ready_is_not_kept_waiting_however_often_it_is_killed(tmp_path, 
         before = running.pids()["app"]
         os.kill(before, signal.SIGKILL)
         began = time.monotonic()
-        while running.pids().get("app", before) == before or not keeper.ready.is_set():
-            time.sleep(0.01)
+        eventually(
+            lambda before=before: running.pids().get("app", before) != before and keeper.ready.is_set()
+        )
     assert time.monotonic() - began < 3, "without the limit the sixth pause would be 3.2 s"
 
 

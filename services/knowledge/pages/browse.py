@@ -20,11 +20,6 @@ views = Blueprint("browse", __name__, static_folder="static")
 FACETS = {"kind": "类别", "issuer": "发布机关", "year": "年份", "category": "分类"}
 ORDERS = {"relevance": "相关度", "date": "最新", "date_up": "最早"}
 SHOWN = 14  # values of a facet
-# A PDF is shown by the browser's own viewer; nothing it could carry may run, load, send or navigate.
-_PDF_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 @views.get("/")
@@ -93,7 +88,7 @@ def show(item: str) -> ResponseReturnValue:
 def download(item: str, digest: str, name: str) -> ResponseReturnValue:
     """A file, to be saved; a PDF may be looked at (?view=1)."""
     bodies = knowledge.ReadItemFile(pb.ReadItemFileRequest(item=item, digest=digest))
-    return send(bodies, name=name, inline=request.args.get("view") == "1", policy=_PDF_POLICY)
+    return send(bodies, name=name, inline=request.args.get("view") == "1")
 
 
 def _files(item: pb.Item) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from chassis.tests.helpers import settings
+from tests.inprocess import eventually
 from tests.load import rates, report
 from tests.load.measuring import Figure, Line, Servers, alone, percentile, ratio
 
@@ -45,10 +45,7 @@ def test_processor_time_counts_children_and_nobody_else():
     with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE) as child:
         servers, own = Servers(child.pid), Servers(os.getpid())
         before = own.cpu()
-        end = time.monotonic() + 20
-        while servers.cpu() < 0.1 and time.monotonic() < end:
-            time.sleep(0.05)
-        assert servers.cpu() >= 0.1
+        eventually(lambda: servers.cpu() >= 0.1, 20)
         assert servers.memory() > 1
         assert own.cpu() - before >= servers.cpu() - 0.05, "a parent's time holds its children's"
         child.stdin.close()

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 
 import nats
@@ -17,6 +16,7 @@ from deploy.local.cache import ROOT
 from deploy.local.ports import BLOCK, free_block
 from deploy.local.stack import Stack
 from deploy.local.state import _born
+from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -100,14 +100,13 @@ def _run(var, base, *flags):
 
 
 def _state(var, until, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if (var / "state.json").exists():
-            state = json.loads((var / "state.json").read_text())
-            if until(state):
-                return state
-        time.sleep(0.2)
-    pytest.fail("the run did not get there")
+    def there():
+        if not (var / "state.json").exists():
+            return None
+        state = json.loads((var / "state.json").read_text())
+        return state if until(state) else None
+
+    return eventually(there, seconds, pause=0.2)
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from deploy.local.stack import Stack
 from services.audit import commands, parts, signing, verbs
 from services.audit.__main__ import SERVICE
 from services.audit.events import SECRET
-from services.audit.model import read, record_of
+from services.audit.model.chain import read, record_of
 from services.audit.repository import Chain
 from tests.inprocess import InProcess, audit_settings, directory_of, eventually, make_audit_stream, token
 

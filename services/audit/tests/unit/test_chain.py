@@ -14,7 +14,8 @@ from tongban.events.v1 import audit_pb2 as pb
 from chassis.errors import WrongState
 from services.audit import commands, keeper, repository
 from services.audit.keeper import Keeper
-from services.audit.model import GENESIS, Sources, Walk, read, written
+from services.audit.model.chain import GENESIS, Walk, read, written
+from services.audit.model.sources import Sources
 from services.audit.repository import Busy, Chain, Writer
 from services.audit.signing import Signer
 

@@ -17,9 +17,11 @@ from chassis.errors import TongbanError
 from chassis.identity_types import Principal
 from services.documents import wire
 from services.documents.model.course import SYSTEM, Actor, Closed, Opened, Reassigned
-from services.documents.model.incoming import ENDED, Delivery, Filed, Progressed
+from services.documents.model.elements import Elements, FileRef
+from services.documents.model.incoming import Delivery, Filed
 from services.documents.model.numbering import Series, document_number, incoming_number
-from services.documents.model.outgoing import Concluded, Dispatched, Document, Elements, FileRef, SignedOff
+from services.documents.model.outgoing import Concluded, Dispatched, Document, SignedOff
+from services.documents.model.receiving import ENDED, Progressed
 
 START = datetime(2026, 11, 2, 1, tzinfo=UTC)
 PAGE = FileRef("送审稿.pdf", "application/pdf", "0" * 64, 10)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chassis.errors import Forbidden, InvalidInput, WrongState
 from chassis.identity_types import Principal
-from services.knowledge import model
-from services.knowledge.model import Content, Description, Item, Version, described
+from services.knowledge.model.description import Description, admit_level, described
+from services.knowledge.model.item import VERSIONS, Content, Item, Version
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 UNITS, ROLES = ["zfb", "fgw", "jtj"], ["member", "registrar", "head", "leader"]
@@ -102,7 +102,7 @@ def test_versions_count_up_and_the_same_content_is_none():
 
 def test_versions_end_at_the_limit():
     one = item()
-    for number in range(model.VERSIONS - 1):
+    for number in range(VERSIONS - 1):
         one.replace(Content(f"other-{number}"), "li", AT)
     with pytest.raises(WrongState):
         one.replace(Content("one too many"), "li", AT)
@@ -174,9 +174,9 @@ def test_a_description_is_tidied():
 
 
 def test_levels_are_admitted_up_to_the_network_and_the_person():
-    model.admit_level(1, 1, 1)
+    admit_level(1, 1, 1)
     with pytest.raises(InvalidInput) as refused:
-        model.admit_level(1, 3, 0)
+        admit_level(1, 3, 0)
     assert refused.value.reason == "LEVEL_NOT_ADMITTED"
     with pytest.raises(InvalidInput):
-        model.admit_level(2, 1, 3)
+        admit_level(2, 1, 3)

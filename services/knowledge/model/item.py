@@ -1,38 +1,23 @@
 """What the knowledge base keeps: items in versions, and the rules of who reads and changes them.
 
-An item comes from one of three sources. `documents`: a concluded official document with its whole course;
-what it says is the
-document service's affair, people only sort it into categories. `import`: a file of a folder. `upload`: a
-person, for a unit.
+An item comes from one of three sources. `documents`: a concluded official document with its whole course; what it says is the
+document service's affair, people only sort it into categories. `import`: a file of a folder. `upload`: a person, for a unit.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from chassis.aggregate import Aggregate
-from chassis.errors import InvalidInput, forbidden, invalid, wrong_state
+from chassis.errors import forbidden, wrong_state
 from chassis.identity_types import Principal
+from services.knowledge.model.description import Description
 
-ARCHIVE = "archive"
-KINDS = {
-    ARCHIVE: "归档公文",
-    "regulation": "法规制度",
-    "experience": "经验材料",
-    "reference": "参考资料",
-    "template": "范文模板",
-    "training": "学习培训",
-}
-UPLOADABLE = frozenset(KINDS) - {ARCHIVE}
-TITLE, NUMBER, CATEGORY, NOTE = 300, 100, 40, 500  # longest texts, in characters
-CATEGORIES, READERS, FILES, VERSIONS = 20, 500, 20, 200  # most of each
+FILES, VERSIONS = 20, 200  # most of each
+NOTE = 500  # longest note of a version, in characters
 INLINE = 4_000  # a text up to so many characters stands in the record itself
 EXCERPT = 160
-HIGHEST_LEVEL = 3
-_TOKEN = re.compile(r"all|p:[A-Za-z0-9-]{1,64}|u:[a-z0-9-]{1,32}(:(member|registrar|head|leader))?")
 
 
 @dataclass(frozen=True)
@@ -85,27 +70,12 @@ class Version:
     content: Content
 
 
-@dataclass(frozen=True)
-class Description:
-    """What people may say about an item, apart from its content."""
-
-    title: str
-    kind: str
-    readers: tuple[str, ...]
-    document_number: str = ""
-    date: datetime | None = None
-    level: int = 0
-    categories: tuple[str, ...] = ()
-
-
 @dataclass(kw_only=True)
 class Item(Aggregate):
     """One item of the knowledge base.
 
-    source, matter: where it comes from (see the module) and what it is there; sequence: of the event that
-    filed it;
-    stamp: digest of what the import was told, so that the same import is recognised; keeper: the unit that
-    looks after it.
+    source, matter: where it comes from (see the module) and what it is there; sequence: of the event that filed it; stamp: digest
+    of what the import was told, so that the same import is recognised; keeper: the unit that looks after it.
     """
 
     title: str
@@ -263,52 +233,3 @@ class Item(Aggregate):
         return Description(
             self.title, self.kind, self.readers, self.document_number, self.date, self.level, categories
         )
-
-
-def described(
-    title: str,
-    kind: str,
-    readers: Iterable[str],
-    *,
-    kinds: Iterable[str] = UPLOADABLE,
-    document_number: str = "",
-    date: datetime | None = None,
-    level: int = 0,
-    categories: Iterable[str] = (),
-) -> Description:
-    """A description that obeys the limits.
-
-    Raises InvalidInput with a sentence per field.
-    """
-    title, document_number = " ".join(title.split()), document_number.strip()
-    tokens = tuple(dict.fromkeys(readers))
-    labels = tuple(dict.fromkeys(label for one in categories if (label := " ".join(one.split()))))
-    wrong = {}
-    if not 1 <= len(title) <= TITLE:
-        wrong["title"] = f"题目须为 1–{TITLE} 个字。"
-    if kind not in set(kinds):
-        wrong["kind"] = "请选择资料类别。"
-    if len(tokens) > READERS or not all(_TOKEN.fullmatch(token) for token in tokens):
-        wrong["readers"] = f"请选择阅读范围（最多 {READERS} 个单位或人员）。"
-    if len(document_number) > NUMBER:
-        wrong["document_number"] = f"文号不能超过 {NUMBER} 个字。"
-    if not 0 <= level <= HIGHEST_LEVEL:
-        wrong["level"] = "没有这个密级。"
-    if len(labels) > CATEGORIES or any(len(label) > CATEGORY for label in labels):
-        wrong["categories"] = f"分类最多 {CATEGORIES} 个，每个不超过 {CATEGORY} 个字。"
-    if wrong:
-        raise invalid(**wrong)
-    return Description(title, kind, tokens, document_number, date, level, labels)
-
-
-def admit_level(level: int, clearance: int, highest: int) -> None:
-    """Admit a level that both the network and the person are cleared for; else raise InvalidInput."""
-    if level > highest:
-        raise InvalidInput(
-            "LEVEL_NOT_ADMITTED",
-            "本系统不得存放该密级的内容。",
-            "Not admitted here.",
-            {"level": "本系统不得存放该密级的内容。"},
-        )
-    if level > clearance:
-        raise invalid(level="密级高于您的涉密等级。")
