@@ -49,12 +49,12 @@ lint: gen ## Check the form and the types of the code, and the API definitions
 	@test ! -f build/image.binpb || $(LOCAL).tool buf lint build/image.binpb --config proto/buf.yaml --path tongban
 
 test-unit: gen ## Run the tests that need no engine (TESTS=path to choose)
-	@$(LOCAL).tool pytest -m "not integration and not e2e" --ignore-glob='*/tests/integration' --ignore=tests/e2e $(TESTS)
+	@$(LOCAL).tool pytest --only unit $(TESTS)
 
 test: ## Run everything: lint, unit, integration and browser tests (TESTS=path to choose)
 	@$(LOCAL).install --tests
 	@$(MAKE) --no-print-directory lint
-	@$(LOCAL).tool pytest $(TESTS)
+	@$(LOCAL).tool $(if $(TESTS),pytest $(TESTS),python -m tests.whole)
 
 bench: gen ## Measure how fast it is, about 20 minutes (BENCH="calls rates", --quick, --keep)
 	@$(LOCAL).install --tests

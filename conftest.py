@@ -25,6 +25,28 @@ settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--only: the half of the suite that is wanted."""
+    parser.addoption("--only", choices=["unit", "engines"], help="tests that need no engine, or the others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the other half out."""
+    only = config.getoption("only")
+    if only is None:
+        return
+    halves: dict[str, list[pytest.Item]] = {"unit": [], "engines": []}
+    for item in items:
+        halves["engines" if _needs_engines(item) else "unit"].append(item)
+    items[:] = halves.pop(only)
+    config.hook.pytest_deselected(items=[one for half in halves.values() for one in half])
+
+
+def _needs_engines(item: pytest.Item) -> bool:
+    marked = any(item.get_closest_marker(name) for name in ("integration", "e2e"))
+    return marked or bool({"integration", "e2e"} & set(item.path.parts))
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[dict[str, str]]:
     """Addresses of a database ("mongo") and a broker ("nats") without the platform, for a service inside the test."""
