@@ -186,14 +186,14 @@ def test_the_order_is_that_of_the_numbers_whatever_the_clocks_say(auditing):
             f"c{number}" for number in range(20)
         ]
 
-        def found(**more):
-            asked = pb.SearchEntriesRequest(filter=pb.Filter(action="SignOffDocument", **more), page_size=50)
+        def found():
+            asked = pb.SearchEntriesRequest(filter=pb.Filter(action="SignOffDocument"), page_size=50)
             return auditing.call("SearchEntries", asked, AUDITOR).entries
 
         newest = eventually(lambda: len(found()) == 20 and found())
         assert [one.object for one in newest] == [f"c{number}" for number in reversed(range(20))]
         head = auditing.chain.head().number
-        eventually(lambda: auditing.chain.checkpoints()[-1].number >= head)
+        eventually(lambda: max((one.number for one in auditing.chain.checkpoints()), default=0) >= head)
     assert commands.verify(auditing.chain, parts.signer_of(auditing.parts), []).whole
     print("check 61: 20 records of two clocks, two days apart: chained, listed and verified by their numbers")
 
