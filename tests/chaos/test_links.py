@@ -213,34 +213,34 @@ def p99(seen):
 
 
 def test_what_does_not_need_the_slow_link_is_as_quick_as_before(beside, stack, people, full):
-    """# check 59"""
+    """# check 59: while twenty clients wait for what the link carries, against the same twenty while it is well."""
     seconds = 30 if full else 2
     said, worst = [], 0.0
     through = {"gateway-portal": PEOPLE, "portal-keycloak": PEOPLE}
-    with asked(beside, stack, people, DOCUMENTS, 2, pause=0.02) as others:
-        wait_until_well(others)
+
+    def measured():
         began = time.monotonic()
         time.sleep(seconds)
-        baseline = p99([one for one in others.seen if one.began >= began])
+        return [one for one in list(others.seen) if one.began >= began]
+
+    with asked(beside, stack, people, DOCUMENTS, 2, pause=0.02) as others:
+        wait_until_well(others)
         for link in SLOWED if full else SLOWED[:1]:
-            for name, put in TOXICS.items():
-                with asked(beside, stack, people, through.get(link, TASKS), 20, pause=0.05) as asking:
+            with asked(beside, stack, people, through.get(link, TASKS), 20, pause=0.5) as asking:
+                wait_until_well(asking)
+                baseline = p99(measured())
+                for name, put in TOXICS.items():
                     put(beside.links, link)
-                    began = time.monotonic()
-                    time.sleep(seconds)
-                    seen = [one for one in list(others.seen) if one.began >= began]
+                    seen = measured()
                     beside.links.heal()
                     wait_until_well(asking)
-                assert all(one.status == 200 for one in seen), (
-                    f"{link} {name}: {[one.status for one in seen if one.status != 200][:3]}"
-                )
-                assert max(one.seconds for one in seen) < API_SECONDS, (
-                    f"{link} {name}: waited with the others"
-                )
-                worst = max(worst, p99(seen) / baseline)
-                said.append(f"{link} {name} {p99(seen) / baseline:.1f}")
-    print(
-        f"check 59: unrelated endpoint p99 {baseline * 1000:.0f} ms before; times that, while 20 clients wait for: {'; '.join(said)}"
-    )
+                    bad = [one.status for one in seen if one.status != 200]
+                    assert not bad, f"{link} {name}: {bad[:3]}"
+                    assert max(one.seconds for one in seen) < API_SECONDS, (
+                        f"{link} {name}: waited with the others"
+                    )
+                    worst = max(worst, p99(seen) / baseline)
+                    said.append(f"{link} {name} {p99(seen) / baseline:.1f}")
+    print(f"check 59: p99 of an unrelated endpoint, times that with the link well: {'; '.join(said)}")
     # Seconds are a drill's affair, on a quiet machine: what always holds is that nobody else is refused or waits as long as they.
     assert not full or worst <= 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from statistics import quantiles
 
 import httpx
@@ -75,14 +77,19 @@ def test_overload_is_refused_and_the_rest_is_served(stack, people, full):
     short, long = (20, 60) if full else (3, 8)
     ask(stack, tokens, 2, 1)
     peak = rate(ask(stack, tokens, PEAK_CLIENTS, short), short)
+    log = Path(stack.env["TONGBAN_VAR"]) / "edge" / "access.log"
+    before = log.stat().st_size
     over = ask(stack, tokens, PEAK_CLIENTS * OVER, long)
+    told = log.read_bytes()[before:]
     began = time.monotonic()
     eventually(lambda: all(status == 200 for _, status, _ in ask(stack, tokens, 2, 0.5, ORDINARY)), 30)
     normal = time.monotonic() - began
     after = ask(stack, tokens, 2, 2, ORDINARY)
     goodput = rate(over, long)
     ends = Counter(status for _, status, _ in over)
-    refusals = sorted(seconds for _, status, seconds in over if status in REFUSED)
+    # As the edge took it: thirty clients in one process wait for each other more than for an answer.
+    lines = (json.loads(line) for line in told.splitlines())
+    refusals = sorted(one["seconds"] for one in lines if one["status"] in REFUSED and one["path"] == PATH)
     p95 = quantiles(refusals, n=20)[-1] if len(refusals) > 20 else 0.0
     print(
         f"check 67: peak {peak:.0f}/s; {OVER} x as many clients for {long} s: {goodput:.0f}/s ({goodput / peak:.0%}), ends {dict(ends)},"
