@@ -79,7 +79,7 @@ def test_intents_survive_a_death_before_and_after_the_save(
     def die(*_):
         raise Killed
 
-    for place, name, request in ((dying.collection, "save", "a"), (dying, "_wake", "b")):
+    for place, name, request in ((dying.collection, "save", "a"), (dying._intents, "_wake", "b")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, die)
             with pytest.raises(Killed):
