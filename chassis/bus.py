@@ -25,6 +25,7 @@ from chassis.streams import ENDED, ENDED_SECONDS, stream_configs
 from chassis.strict import lax
 
 ANSWER = 2.0  # seconds after which an event without an acknowledgement is sent once more
+NAMED = 100_000  # subjects that the broker names in one answer
 TICK = 1.0  # seconds after which a silent watch looks whether the broker was restarted
 ASK = 20  # so many ticks of silence, and the watch asks whether its consumer is still there
 _log = log.get(__name__)
@@ -149,6 +150,18 @@ class Bus:
                     )
                 )
             return await self.js.key_value(name)
+
+    async def keys(self, name: str) -> list[str]:
+        """The keys of a bucket that exists, sorted; some of them may have been deleted.
+
+        The library's own `keys` finds none when the entries come sooner than the answer to how many there are.
+        """
+        prefix = f"$KV.{name}."
+        state = (await self.js.stream_info(f"KV_{name}", subjects_filter=f"{prefix}>")).state
+        found = sorted(subject.removeprefix(prefix) for subject in state.subjects or {})
+        if len(found) >= NAMED:
+            raise RuntimeError(f"bucket {name} has more keys than the broker names at once")
+        return found
 
     async def watch(
         self, name: str, on_entry: Callable[[str, bytes | None], None], on_ready: Callable[[], None]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import bson
-from nats.js.errors import NoKeysError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from chassis.bus import Bus
 from chassis.settings import Settings
@@ -128,16 +128,13 @@ class Broker:
 
     def pairs(self, section: str) -> Iterator[bytes]:
         """The present values of a bucket, sorted by key."""
-        bucket = self._run(self._bus.bucket(section.removeprefix(BUCKET)))
-        try:
-            keys = sorted(self._run(bucket.keys()))
-        except NoKeysError:
-            return
-        for key in keys:
+        name = section.removeprefix(BUCKET)
+        bucket = self._run(self._bus.bucket(name))
+        for key in self._run(self._bus.keys(name)):
             try:
                 value = self._run(bucket.get(key)).value
             except NotFoundError:
-                continue  # Deleted since we asked for the keys.
+                continue  # Deleted.
             yield bson.encode({"key": key, "value": value or b""})
 
     def load(self, section: str, contents: list[bytes]) -> None:

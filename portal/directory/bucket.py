@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from nats.js.errors import KeyNotFoundError, NoKeysError
+from nats.js.errors import KeyNotFoundError
 from tongban.portal.v1.directory_pb2 import Person, Unit
 
 from chassis.bus import Bus
@@ -34,7 +34,7 @@ async def reconcile(bus: Bus, units: Iterable[Unit], people: Iterable[Person]) -
     keep their names.
     """
     bucket = await bus.bucket(BUCKET)
-    held = await _held(bucket)
+    held = await _held(bus, bucket)
     wanted = {f"unit.{unit.unit}": unit.SerializeToString(deterministic=True) for unit in units}
     wanted |= {f"person.{person.person}": _public(person) for person in people}
     for key, value in held.items():
@@ -52,17 +52,13 @@ async def reconcile(bus: Bus, units: Iterable[Unit], people: Iterable[Person]) -
     return len(wrong) + len(surplus)
 
 
-async def _held(bucket: Any) -> dict[str, bytes]:
-    try:
-        keys = await bucket.keys()
-    except NoKeysError:
-        return {}
+async def _held(bus: Bus, bucket: Any) -> dict[str, bytes]:
     held: dict[str, bytes] = {}
-    for key in keys:
+    for key in await bus.keys(BUCKET):
         try:
             held[key] = (await bucket.get(key)).value
         except KeyNotFoundError:
-            continue  # Deleted between the two calls, hence not held.
+            continue  # Deleted, hence not held.
     return held
 
 

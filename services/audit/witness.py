@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nats.js.errors import NoKeysError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from chassis import log
 from chassis.bus import Bus
@@ -55,7 +55,7 @@ async def in_bucket(bus: Bus, only: str = "") -> list[Checkpoint]:
     except NotFoundError:
         return []
     found: list[Checkpoint] = []
-    for key in [only] if only else await _keys(bucket):
+    for key in [only] if only else await bus.keys(BUCKET):
         value = await _value(bucket, key)
         if value:
             found += _checkpoint(value)
@@ -82,13 +82,6 @@ def _checkpoint(value: bytes) -> list[Checkpoint]:
         return [Checkpoint(**json.loads(value))]
     except (ValueError, TypeError):
         return [Checkpoint(0, "", "", "")]
-
-
-async def _keys(bucket: Any) -> list[str]:
-    try:
-        return sorted(await bucket.keys())
-    except NoKeysError:
-        return []
 
 
 async def _value(bucket: Any, key: str) -> bytes:

@@ -101,6 +101,17 @@ def test_ready_comes_after_the_last_of_the_entries_and_not_before(bus, bucket):
     assert too_early == []
 
 
+def test_the_keys_of_a_bucket_are_all_there_however_busy_the_client_is(bus, bucket):
+    for number in range(60):
+        bus.put(bucket, f"k{number}", b"1")
+
+    async def often():
+        # All at once: the entries of one come while the answer to another is awaited.
+        return await asyncio.gather(*(bus.bus.keys(bucket) for _ in range(40)))
+
+    assert {len(keys) for keys in bus.run(often(), 20)} == {60}
+
+
 async def _delete(bus, bucket, key):
     await (await bus.bucket(bucket)).delete(key)
 

@@ -41,10 +41,16 @@ class Keycloak:
 
 
 @pytest.fixture(scope="session")
-def keycloak() -> Iterator[Keycloak]:
+def keycloak(request: pytest.FixtureRequest) -> Iterator[Keycloak]:
     url, folder = os.environ.get("TONGBAN_TEST_KEYCLOAK"), os.environ.get("TONGBAN_TEST_SECRETS")
     if url and folder:
         yield Keycloak(url, (Path(folder) / "keycloak-admin-password").read_text())
+        return
+    if any("stack" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        # The whole platform runs in this session anyway, with a Keycloak in which one more realm disturbs nobody.
+        whole: Stack = request.getfixturevalue("stack")
+        password = whole.settings.secrets / "keycloak-admin-password"
+        yield Keycloak(whole.env["TONGBAN_KEYCLOAK_URL"], password.read_text())
         return
     with Stack(ROOT / "var" / "test" / "keycloak", engines=("keycloak",), applications=False) as stack:
         password = Path(stack.env["TONGBAN_SECRETS"]) / "keycloak-admin-password"

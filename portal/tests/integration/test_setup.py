@@ -67,7 +67,7 @@ def test_service_accounts_and_people_get_our_claims(realm):
     assert person["aud"] == "tongban"
     assert person["roles"] == ["system_administrator"]
     assert person["name"] == "系统管理员"
-    assert person["exp"] - person["iat"] == 300
+    assert person["exp"] - person["iat"] == 1020
     # An ID token must not open a service. # check 4
     assert claims(reply["id_token"])["aud"] == "tongban-demo"
 
