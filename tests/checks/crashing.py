@@ -145,8 +145,8 @@ class Work:
             self.kept.tasks, done, Request(f"{self.name}-change", "d"), key=task, number=0, result="已值班"
         )
 
-    async def relay(self, seconds: float, wake: Any = None) -> None:
-        """Carry out what is pending, for so long or until nothing is left."""
+    async def relay(self, seconds: float, wake: Any = None, *, to_die: bool = False) -> None:
+        """Carry out what is pending, for so long or until nothing is left; who is to die waits for it also then."""
         bus = Bus(self.parts.settings)
         await bus.connect()
         repositories = self.kept.by_name()
@@ -158,7 +158,7 @@ class Work:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not running.done():
             await asyncio.sleep(0.1)
-            if not wake and not await asyncio.to_thread(self.left):
+            if not to_die and not await asyncio.to_thread(self.left):
                 break
         running.cancel()
         await bus.close()
@@ -191,11 +191,11 @@ def child(job: dict[str, Any], given: Settings) -> None:
     if when == "wake":
         assert work.parts.bus.connected.wait(10)
         arm(kind, name, how, nth)
-        asyncio.run(work.relay(10.0, work.add))
+        asyncio.run(work.relay(10.0, work.add, to_die=True))
         return
     work.add()
     arm(kind, name, how, nth)
-    asyncio.run(work.relay(10.0))
+    asyncio.run(work.relay(10.0, to_die=True))
 
 
 def main() -> None:
