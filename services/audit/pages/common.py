@@ -45,9 +45,9 @@ def exact(value: Timestamp) -> str:
 
 
 def services() -> dict[str, str]:
-    """Whose records there are, for the filter: the units that serve, the gateway, Keycloak."""
+    """Whose records there are, for the filter: the units that serve, the gateway, and who is no unit of ours."""
     listed = {unit.name: unit.title for unit in units.every() if unit.grpc or unit.name == "gateway"}
-    return listed | {"keycloak": "统一身份认证"}
+    return listed | {"keycloak": "统一身份认证", "edge": "入口"}
 
 
 def words() -> dict[str, Any]:
