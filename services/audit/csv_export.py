@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, islice
 
 from chassis.cells import safe_cell
 from chassis.directory import Directory
@@ -22,10 +23,15 @@ HEAD = (
 
 
 def pieces(entries: Iterable[Found], directory: Directory) -> Iterator[bytes]:
-    """The file, piece by piece; with the mark by which spreadsheets know UTF-8."""
+    """The file, piece by piece; with the mark by which spreadsheets know UTF-8.
+
+    Raises what asking for the entries raises before the first piece: a refusal that comes later only breaks the download off.
+    """
+    found = iter(entries)
+    first = list(islice(found, 1))
     yield "\ufeff".encode() + _lines([HEAD])
     batch: list[tuple[str, ...]] = []
-    for one in entries:
+    for one in chain(first, found):
         batch.append(_row(one, directory))
         if len(batch) >= PAGE:
             yield _lines(batch)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
+
+from chassis.errors import InvalidInput
 from services.audit.csv_export import HEAD, pieces
 from services.audit.room import Found
 from tests.inprocess import directory_of
@@ -57,3 +60,15 @@ def test_times_are_those_of_china_and_words_are_chinese():
     row = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))[1]
     assert row[:6] == ["1", "2026-11-22 16:00:00", "公文", "公文：签发", "成功", "张三"]
     assert (row[7], row[10]) == ("区发展和改革局", "机密")
+
+
+def test_a_question_that_is_refused_is_refused_before_the_first_byte():
+    """# check 93: what comes after the beginning of a file can only break it off."""
+
+    def asked():
+        raise InvalidInput("BAD_QUERY", "请输入要查找的文字")
+        yield
+
+    with pytest.raises(InvalidInput):
+        next(pieces(asked(), directory_of([], {})))
+    assert b"".join(pieces([], directory_of([], {}))).decode("utf-8-sig").count("\n") == 1
