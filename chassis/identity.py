@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import jwt
 
-from chassis import log
+from chassis import log, loops
 from chassis.ended import Ended
 from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity_types import Principal
@@ -24,6 +24,7 @@ from chassis.settings import Settings
 LEEWAY = 30  # seconds of clock skew
 REFETCH = 30.0  # seconds between two fetches of the key set
 PAUSE = 1.0  # the same while no key is known at all
+LEARN = 5.0  # the same while nobody has asked for any
 REMEMBERED = 20_000  # verified tokens kept in memory
 _log = log.get(__name__)
 
@@ -52,6 +53,18 @@ class Verifier:
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
         self._known: OrderedDict[bytes, Principal] = OrderedDict()
+
+    def learn(self) -> Verifier:
+        """Begin to fetch the keys: by the time of this process's first token the identity provider may be away."""
+        loops.in_thread(self._learn, None, LEARN, trouble="keys not known yet")
+        return self
+
+    def _learn(self) -> None:
+        with self._fetching:
+            if not self._keys:
+                self._fetch()
+            if not self._keys:
+                raise away()
 
     def verify(self, token: str, *, alive: bool = False) -> Principal:
         """Who presents `token`; `alive`: the caller knows by its own records that this login has not ended.

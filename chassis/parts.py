@@ -48,7 +48,7 @@ class Parts:
     @cached_property
     def verifier(self) -> Verifier:
         """Verifies tokens; hears of ended sessions."""
-        verifier = Verifier(self.settings, self.ended)
+        verifier = Verifier(self.settings, self.ended).learn()
         self.bus.subscribe(SESSION_ENDED, lambda _subject, data: verifier.end_session(data.decode()))
         return verifier
 

@@ -35,6 +35,7 @@ class Open(threading.Thread):
 @forms.long
 def test_who_is_logged_in_works_on_for_ten_minutes(stack, browsers):
     """# check 64"""
+    # Started a moment ago, no page has been asked for anything yet: nobody needs Keycloak for the first time after it has gone.
     # Whose token is fresh, and whose is about to be renewed; both have a page open, and one of them does nothing for minutes.
     people = [browsers("qfb.wenshu"), browsers("qzf.quzhang")]
     streams = [Open(browser) for browser in people]

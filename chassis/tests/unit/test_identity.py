@@ -16,6 +16,7 @@ from chassis.errors import NotSignedIn, TongbanError, Unavailable
 from chassis.identity import LEEWAY, ServiceToken, Verifier, principal_of
 from chassis.identity_types import Principal
 from chassis.tests.helpers import KID, Realm, key, settings
+from tests.inprocess import eventually
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +186,18 @@ def test_a_fetch_that_fails_keeps_the_known_keys(realm, verifier):
     del realm.keys["key-2"]
     assert refused(verifier, realm.sign("new", key()))
     assert verifier.verify(realm.sign(sid="s9")).session == "s9"
+
+
+def test_a_process_learns_the_keys_before_anybody_needs_them(realm, tmp_path, monkeypatch):
+    """# check 64: whoever has not been asked since its start works without the identity provider, too."""
+    monkeypatch.setattr(identity, "LEARN", 0.05)
+    realm.broken, before = True, len(realm.asked)
+    verifier = Verifier(settings(tmp_path, keycloak_url=realm.url)).learn()
+    eventually(lambda: len(realm.asked) >= before + 2)  # tried again by itself
+    realm.broken = False
+    eventually(lambda: verifier._keys)
+    realm.broken = True
+    assert verifier.verify(realm.sign()).person == "p1"
 
 
 def test_without_any_key_calls_fail_quickly_and_as_unavailable(realm, tmp_path):
