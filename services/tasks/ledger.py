@@ -17,7 +17,7 @@ from chassis.records import attempts
 from chassis.repository import Repository, anyone
 from chassis.streams import push_subject
 from services.tasks.model import Obligation
-from services.tasks.repository import TodoLists
+from services.tasks.repository import TodoLists, part_of
 
 TURNS = 64
 Push = Callable[[str, bytes], None]
@@ -30,7 +30,7 @@ class Ledger:
         self._obligations = obligations
         self._lists = lists
         self._push = push
-        # Events of one holder's list come together when many are handled at once: better to wait than to lose the race for the record.
+        # Events of one record come together when many are handled at once: better to wait than to lose the race for it.
         self._turns = [threading.Lock() for _ in range(TURNS)]
 
     def take_in(self, key: str, request: Request, merge: Callable[[Obligation], bool]) -> None:
@@ -61,7 +61,7 @@ class Ledger:
                 for holder in sorted(
                     obligation.holders, key=lambda token: (token != obligation.holder, token)
                 ):
-                    with self._turns[hash(holder) % TURNS]:
+                    with self._turns[hash(part_of(holder, obligation.id)) % TURNS]:
                         changed = self._lists.follow(holder, obligation)
                     if changed:
                         changes[holder] = changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,20 +18,43 @@ from services.tasks.model import Obligation, Task, TodoList
 ToWire = Callable[[Any, Any], Message]
 
 
+PARTS = 16  # records of one holder
+
+
 class TodoLists:
-    """The lists, one record per holder. They are derived from the obligations; what keeps them right is the ledger."""
+    """The lists. They are derived from the obligations; what keeps them right is the ledger.
+
+    A list lies in several records, each item by its obligation's id in one of them: an office may owe thousands of things, and each
+    of them that comes or goes writes a record anew. Keys can be told beforehand, so a list is read by them.
+    """
 
     def __init__(self, store: Store) -> None:
-        self._records = PlainRecords(store, "todo", TodoList, lambda token: TodoList(id=token))
+        self._records = PlainRecords(store, "todo", TodoList, lambda key: TodoList(id=key))
 
     def get_many(self, tokens: Iterable[str]) -> list[TodoList]:
-        """The lists of those tokens that have one."""
-        return list(self._records.get_many(tokens).values())
+        """The lists of those tokens, also empty ones."""
+        lists = {token: TodoList(id=token) for token in tokens}
+        of = {f"{token}#{part}": one for token, one in lists.items() for part in range(PARTS)}
+        for key, part in self._records.get_many(of).items():
+            of[key].items += part.items
+        return list(lists.values())
 
     def follow(self, token: str, obligation: Obligation) -> str:
         """Make the holder's list say what the obligation says; returns what changed, see TodoList.follow."""
-        changed: str = self._records.change(token, lambda todo: todo.follow(obligation))
+
+        def step(part: TodoList) -> str:
+            here = TodoList(id=token, items=part.items)
+            changed = here.follow(obligation)
+            part.items = here.items
+            return changed
+
+        changed: str = self._records.change(part_of(token, obligation.id), step)
         return changed
+
+
+def part_of(token: str, obligation: str) -> str:
+    """The key of the record in which an obligation stands in this holder's list."""
+    return f"{token}#{zlib.crc32(obligation.encode()) % PARTS}"
 
 
 @dataclass(frozen=True)

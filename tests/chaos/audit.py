@@ -168,7 +168,7 @@ def _listed(store: Any) -> Counter[tuple[str, str]]:
     """(obligation, holder) of everything that stands in somebody's list, as often as it stands there."""
     listed: Counter[tuple[str, str]] = Counter()
     for record in store["tongban_tasks"].todo.find():
-        listed.update((item["obligation"], record["id"]) for item in record["items"])
+        listed.update((item["obligation"], record["id"].rpartition("#")[0]) for item in record["items"])
     return listed
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chassis.aggregate import Request
 from chassis.errors import WrongState
 from services.tasks.model import Closing, Facts, Holding, Obligation, TodoList, Urging
+from services.tasks.repository import PARTS, part_of
 
 START = datetime(2026, 11, 2, 1, tzinfo=UTC)
 times = st.integers(0, 100).map(lambda hours: START + timedelta(hours=hours))
@@ -139,3 +140,9 @@ def test_urging_again_needs_a_pause():
     obligation.close(Closing(2, "done", "a", START))
     with pytest.raises(WrongState, match="ALREADY_CLOSED"):
         obligation.ask(Request("r4"), "s", "", START + timedelta(hours=1))
+
+
+def test_a_long_list_lies_in_many_small_records():
+    keys = {part_of("u:fgw:registrar", f"documents|d{number}|fgw|1") for number in range(2000)}
+    assert len(keys) == PARTS
+    assert all(key.startswith("u:fgw:registrar#") for key in keys)
