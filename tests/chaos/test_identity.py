@@ -14,7 +14,7 @@ from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
 AWAY = 600.0
-PAGES = ("/", "/tasks/", "/documents/", "/api/v1/tasks/todo:count", "/auth/me")
+PAGES = ("/", "/tasks/", "/documents/incoming", "/api/v1/tasks/todo:count", "/auth/me")
 
 
 class Open(threading.Thread):
