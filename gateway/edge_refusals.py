@@ -70,7 +70,7 @@ class Reader:
             told = _counted(line for line in map(_understood, lines) if line)
             for first, count in told:
                 self._record(first, count)
-            if told or place.end > place.begin:
+            if place.begin < place.end:
                 self._keep(replace(place, begin=place.end))
             return len(told)
 
