@@ -1,6 +1,6 @@
 """The outboxes of several aggregates on their way into the stream: in batches, each stored whole or not at all.
 
-An acknowledgement costs the broker one sync of its disk, for one event or for fifty. What a batch could not bring in, because an
+An acknowledgement costs the broker one sync of its disk, for one event or for a hundred. What a batch could not bring in, because an
 event of it is in the stream already, say, goes one by one: there the broker recognises a duplicate and says that it has it.
 """
 
@@ -17,7 +17,7 @@ from chassis import log
 from chassis.bus import Bus
 from chassis.store import Record
 
-BATCH = 50  # events of one batch
+BATCH = 100  # events of one batch
 BATCH_BYTES = 1 << 20
 _log = log.get(__name__)
 Waiting = tuple[str, Record]  # an aggregate's key and one event of its outbox

@@ -7,28 +7,27 @@ load.notes holds what the clients saw; tests.chaos.audit says whether anything w
 from __future__ import annotations
 
 import itertools
-import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import httpx
 import jwt
+import pymongo
 
 from tests.chaos.honest import Client, Notes, NotInTime
 
 PACE = 0.15  # seconds between two steps of one client
 DRAFTER, REVIEWER, LEADER, REGISTRAR = "qfb.mishu1", "qfb.mishu", "qfb.zhuren", "qfb.wenshu"
 RECEIVERS = ("fgw", "czj")
-ROOM, FIRST_DAY, SLOTS = "room-401", 200, 18  # bookings lie far from what the demonstration books
+# Bookings lie far from what the demonstration books, and as far ahead as meetings may be called.
+ROOMS, FIRST_DAY, DAYS, HALF_HOURS = ("room-401", "room-301"), 200, 160, 48
 # A platform that is kept holds the documents of earlier runs, and audits look for their titles.
 _RUN = uuid.uuid4().hex[:6]
 _numbers = itertools.count(1)
-# A platform that is kept holds the bookings of earlier runs.
-_slots = itertools.count(random.randrange(100 * SLOTS))
 
 # What a client needs of the platform, function by function: whatever else is away, it works.
 EVERYWHERE = frozenset({"edge", "mongo"})
@@ -51,6 +50,21 @@ PAGES = {
 }  # fmt: skip
 
 
+def free_slots(stack: Any) -> Iterator[tuple[str, datetime]]:
+    """Rooms and begins of half hours that nobody has booked: a platform that is kept holds the bookings of earlier runs."""
+    with pymongo.MongoClient(stack.env["TONGBAN_MONGO_URI"], tz_aware=True) as store:
+        taken = {
+            (day["_id"].partition("|")[0], one["start"])
+            for day in store["tongban_meetings"].room_days.find()
+            for one in day["bookings"]
+        }
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for day, half, room in itertools.product(range(FIRST_DAY, FIRST_DAY + DAYS), range(HALF_HOURS), ROOMS):
+        start = midnight + timedelta(days=day, minutes=30 * half)
+        if (room, start) not in taken:
+            yield room, start
+
+
 class Load:
     """Clients at work, each in a thread of its own, as long as the with-block lasts."""
 
@@ -62,6 +76,7 @@ class Load:
             user: jwt.decode(people.token(user), options={"verify_signature": False})["sub"]
             for user in (DRAFTER, REVIEWER, LEADER, REGISTRAR, "qfb.zonghe", "qfb.xinxi", *(f"{one}.wenshu" for one in RECEIVERS))
         }  # fmt: skip
+        self._slots = free_slots(stack)
         self.notes = Notes()
         self.problems: list[BaseException] = []
         self._stop = threading.Event()
@@ -157,11 +172,9 @@ class Load:
         return {one["matter"] for one in answer["obligations"]} if answer else unknown
 
     def _meetings(self, client: Client) -> None:
-        slot = next(_slots)
-        day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        start = day + timedelta(days=FIRST_DAY + slot // SLOTS, minutes=30 * (slot % SLOTS))
+        room, start = next(self._slots)
         body = {
-            "title": f"协调会{slot}", "room": ROOM, "participants": ["u:fgw"],
+            "title": f"协调会{start:%m%d%H%M}", "room": room, "participants": ["u:fgw"],
             "starts_at": f"{start:%Y-%m-%dT%H:%M:%SZ}", "ends_at": f"{start + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}",
         }  # fmt: skip
         client.write(

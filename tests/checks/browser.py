@@ -13,7 +13,10 @@ from urllib.parse import urljoin
 import httpcore
 import httpx
 
+from tests.inprocess import eventually
+
 LONGEST = 20  # redirects in one go
+FORM = re.compile(r'action="([^"]+/login-actions/authenticate[^"]*)"')
 
 
 class Here(httpcore.SyncBackend):
@@ -57,12 +60,23 @@ class Browser:
         raise AssertionError("redirects without end")
 
     def sign_in(self, username: str, password: str, target: str = "/") -> httpx.Response:
-        """Through the login page of the real Keycloak; returns the page that is shown then."""
+        """Through the login page of the real Keycloak, with the right password; returns the page that is shown then.
+
+        Keycloak takes one attempt of a person at a time, and shows the form again while it still counts the one before.
+        """
         page = self.follow(self.get("/auth/login", params={"next": target}))
-        action = re.search(r'action="([^"]+)"', page.text)
-        assert action, f"no login form at {page.url}: {page.status_code} {page.text[:300]}"
-        form = {"username": username, "password": password}
-        return self.follow(self.ask("POST", html.unescape(action[1]), data=form))
+        assert FORM.search(page.text), f"no login form at {page.url}: {page.status_code} {page.text[:300]}"
+
+        def passed() -> bool:
+            nonlocal page
+            action = FORM.search(page.text)
+            if action:
+                form = {"username": username, "password": password}
+                page = self.follow(self.ask("POST", html.unescape(action[1]), data=form))
+            return not FORM.search(page.text)
+
+        eventually(passed, 10)
+        return page
 
     @property
     def csrf(self) -> str:

@@ -158,7 +158,7 @@ def _events(stack: Stack, var: Path, rounds: int) -> Iterator[Figure]:
         yield _todos(scene, rounds)
 
 
-async def outbox(settings: Settings, rounds: int, count: int = 500) -> Figure:
+async def outbox(settings: Settings, rounds: int, count: int = 2_000) -> Figure:
     """The same outboxes, in batches and one by one; the stream is real, and syncs with every acknowledgement."""
     bus = Bus(settings)
     await bus.connect()
@@ -191,7 +191,7 @@ async def outbox(settings: Settings, rounds: int, count: int = 500) -> Figure:
     await bus.close()
     quotients = [a / b for a, b in zip(here, there, strict=True)]
     return Figure(
-        "outbox", "events per second in batches of 50 / one by one", quotients, here, there, mark=4.0
+        "outbox", f"events per second in batches of {publishing.BATCH} / one by one", quotients, here, there, mark=4.0
     )
 
 
