@@ -24,6 +24,7 @@ TAKEN = 11000  # DuplicateKey
 DISK_FULL = 14031  # OutOfDiskSpace
 TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge; the record would have grown beyond 16 MB
 MOST_KEYS = 1000  # asked for at once
+PAGE = 200  # records of a scan that are in memory at once
 PATIENCE = (
     3.0  # seconds that one question to the database may take within a call; a client asks up to four times
 )
@@ -84,11 +85,18 @@ class Collection:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records that exist among these keys, by key."""
+        return self._some(keys, None)
+
+    def revisions(self, keys: Iterable[str]) -> dict[str, int]:
+        """The revisions of the records that exist among these keys, by key; cheap, however large the records are."""
+        return {key: record["revision"] for key, record in self._some(keys, ["revision"]).items()}
+
+    def _some(self, keys: Iterable[str], fields: list[str] | None) -> dict[str, Record]:
         wanted = list(dict.fromkeys(keys))
         found: dict[str, Record] = {}
         for start in range(0, len(wanted), MOST_KEYS):
             with _typed():
-                part = self._c.find({"_id": {"$in": wanted[start : start + MOST_KEYS]}})
+                part = self._c.find({"_id": {"$in": wanted[start : start + MOST_KEYS]}}, fields)
                 found |= {record["_id"]: record for record in part}
         return found
 
@@ -172,9 +180,19 @@ class Collection:
                 self._c.delete_many({"_id": {"$in": gone}})
 
     def scan(self) -> Iterator[Record]:
-        """Every record, in no order; for maintenance and for small collections only."""
-        with _typed():
-            yield from self._c.find({}, batch_size=500)
+        """Every record, in the order of the database's keys; for maintenance and for small collections only.
+
+        In pages by key, since the embedded database holds a cursor's records in its memory. What comes or goes meanwhile may be told
+        or not; nothing is told twice.
+        """
+        after: Record = {}
+        while True:
+            with _typed():
+                page = list(self._c.find(after).sort("_id", 1).limit(PAGE))
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = {"_id": {"$gt": page[-1]["_id"]}}
 
     def count(self) -> int:
         """How many records there are, as the server estimates it."""

@@ -6,6 +6,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.io.File;
 import java.net.InetSocketAddress;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,6 +14,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.Cursor;
+import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
 
 /**
@@ -79,6 +82,7 @@ public final class MongoLauncher {
     /** Answers a write after commit and sync; concurrent writers share one of each. */
     private static final class DurableBackend extends H2Backend {
 
+        private static final String RECORDS = "databases."; // H2Database's prefix of the maps that hold them
         private static final int OUT_OF_DISK_SPACE = 14031; // MongoDB's own code for it
         private static final int SHUTDOWN_IN_PROGRESS = 91; // also MongoDB's: a client takes it as "not now, ask again"
         private static final long RESERVE_BYTES = 64L * 1024 * 1024;
@@ -128,7 +132,8 @@ public final class MongoLauncher {
             if (isRead(message.getDocument())) {
                 content.readLock().lock();
                 try {
-                    return super.handleMessage(message).cloneDeeply();
+                    Document page = pageByKey(message);
+                    return (page != null ? page : super.handleMessage(message)).cloneDeeply();
                 } finally {
                     content.readLock().unlock();
                 }
@@ -150,6 +155,41 @@ public final class MongoLauncher {
             }
             flush(ticket);
             return answer;
+        }
+
+        /** Some records in the order of their keys, those after one key: how a large collection is read from end to end.
+         * The library would look at every record for each such page, and keep all of them in memory without pages.
+         * Returns null when the command asks for something else. */
+        private Document pageByKey(MongoMessage message) {
+            Document command = message.getDocument();
+            if (!(command.get("find") instanceof String collection)
+                    || !(command.get("limit") instanceof Number limit) || limit.intValue() <= 0
+                    || !(command.get("sort") instanceof Document sort) || !sort.keySet().equals(Set.of("_id"))
+                    || !(sort.get("_id") instanceof Number order) || order.intValue() != 1
+                    || command.containsKey("projection") || command.containsKey("skip")) {
+                return null;
+            }
+            Object after = null;
+            if (command.get("filter") instanceof Document filter && !filter.isEmpty()) {
+                if (!filter.keySet().equals(Set.of("_id")) || !(filter.get("_id") instanceof Document range)
+                        || !range.keySet().equals(Set.of("$gt"))) {
+                    return null;
+                }
+                after = range.get("$gt");
+            }
+            String namespace = message.getDatabaseName() + "." + collection;
+            List<Document> found = new ArrayList<>();
+            if (store.hasMap(RECORDS + namespace)) {
+                MVMap<Object, Document> records = store.openMap(RECORDS + namespace);
+                Cursor<Object, Document> each = records.cursor(after);
+                while (each.hasNext() && found.size() < limit.intValue()) {
+                    if (!each.next().equals(after)) {
+                        found.add(each.getValue());
+                    }
+                }
+            }
+            Document cursor = new Document("id", 0L).append("ns", namespace).append("firstBatch", found);
+            return new Document("cursor", cursor).append("ok", 1.0);
         }
 
         private boolean isFull() {

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from chassis.parts import Parts
-from chassis.plain import PlainRecords
+from chassis.plain import RememberedRecords
 from chassis.repository import Repository
 from chassis.store import Store
 from services.tasks.model import Obligation, Task, TodoList
@@ -19,6 +19,7 @@ ToWire = Callable[[Any, Any], Message]
 
 
 PARTS = 16  # records of one holder
+REMEMBERED = 5_000  # records, of those who look most often
 
 
 class TodoLists:
@@ -29,7 +30,7 @@ class TodoLists:
     """
 
     def __init__(self, store: Store) -> None:
-        self._records = PlainRecords(store, "todo", TodoList, lambda key: TodoList(id=key))
+        self._records = RememberedRecords(store, "todo", TodoList, lambda key: TodoList(id=key), REMEMBERED)
 
     def get_many(self, tokens: Iterable[str]) -> list[TodoList]:
         """The lists of those tokens, also empty ones."""

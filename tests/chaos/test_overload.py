@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import threading
 import time
@@ -44,6 +45,8 @@ def ask(stack, tokens, clients, seconds, pause=0.0):
 
     def one(number):
         mine = []
+        # Clients have machines of their own; here they must not take the processor from those who answer them.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
         with httpx.Client(base_url=stack.url, verify=tls, timeout=30, headers=headers) as client:
             while time.monotonic() < began + seconds:
@@ -99,6 +102,5 @@ def test_overload_is_refused_and_the_rest_is_served(stack, people, full):
     assert all(status == 200 for _, status, _ in after), "everything is served again"
     assert goodput >= peak * (0.7 if full else 0.3)
     if full:
-        # Asked are 50 ms; the clients take part of the two cores on which they are answered.
-        assert p95 <= 0.1
+        assert p95 <= 0.05
         assert normal <= 5

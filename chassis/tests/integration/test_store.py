@@ -16,6 +16,7 @@ from pymongo import errors as driver
 from chassis import files as files_module
 from chassis import intents as intents_module
 from chassis import records
+from chassis import store as store_module
 from chassis.aggregate import Request
 from chassis.errors import (
     Conflict,
@@ -29,7 +30,7 @@ from chassis.errors import (
 )
 from chassis.files import Files
 from chassis.intents import PENDING
-from chassis.plain import PlainRecords
+from chassis.plain import PlainRecords, RememberedRecords
 from chassis.repository import anyone
 from chassis.tests.helpers import Thing, things
 
@@ -357,6 +358,58 @@ def test_small_records(store):
     assert [one.id for one in lists.scan()] == ["p"]
     lists.remove("p")
     assert lists.get_many(["p"]) == {}
+
+
+def test_a_scan_reads_page_by_page_what_is_there(store, monkeypatch):
+    records = store.collection("many")
+    assert list(records.scan()) == []
+    keys = sorted([f"k{number:04d}" for number in range(450)] + ["a|b", "公文", "K0", "é"])
+    records.insert_all([{"_id": key, "word": key * 2, "outbox": []} for key in reversed(keys)])
+    found = list(records.scan())
+    assert [one["_id"] for one in found] == keys
+    assert all(one["word"] == one["_id"] * 2 for one in found)
+    told = []
+    for one in records.scan():
+        told.append(one["_id"])
+        # Begun with one that is removed, told of one that came behind, and nothing twice.
+        records.remove(one["_id"])
+        if one["_id"] == "k0300":
+            records.put({"_id": "k0449x"})
+    assert told == sorted([*keys, "k0449x"])
+    assert list(records.scan()) == []
+    monkeypatch.setattr(store_module, "PAGE", 3)
+    records.insert_all([{"_id": key} for key in "abcdef"])
+    assert [one["_id"] for one in records.scan()] == list("abcdef")
+
+
+def test_what_is_remembered_is_as_fresh_as_what_is_read(store):
+    lists = RememberedRecords(store, "remembered", Todo, Todo, 3)
+    others = PlainRecords(store, "remembered", Todo, Todo)
+    reads = []
+    get_many = lists._records.get_many
+    lists._records.get_many = lambda keys: reads.append(sorted(keys)) or get_many(keys)
+
+    def add(key, item):
+        return others.change(key, lambda one: one.items.update({item: 1}) or True)
+
+    def items(*keys):
+        return {key: sorted(one.items) for key, one in lists.get_many(iter(keys)).items()}
+
+    add("a", "x")
+    add("b", "y")
+    assert items("a", "b", "none") == {"a": ["x"], "b": ["y"]}
+    assert items("b", "a") == {"a": ["x"], "b": ["y"]}
+    add("a", "z")
+    assert items("a", "b") == {"a": ["x", "z"], "b": ["y"]}
+    assert reads == [["a", "b"], [], ["a"]], "only what changed is read again"
+    others.remove("b")
+    assert items("a", "b") == {"a": ["x", "z"]}
+    add("b", "other")
+    assert items("b") == {"b": ["other"]}, "begun anew, it is another record"
+    for key in "cde":
+        add(key, key)
+    assert items(*"abcde") == {"a": ["x", "z"], "b": ["other"], "c": ["c"], "d": ["d"], "e": ["e"]}
+    assert len(lists._kept) == 3
 
 
 @pytest.fixture
