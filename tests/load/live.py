@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import jwt
+import nats
 
+from chassis.streams import STREAM
 from tests.load.link import Link, Target
 from tests.load.measuring import Figure, alone, percentile
 from tests.load.site import COOKIE, Site
@@ -76,6 +78,7 @@ class Scene:
         self._written: list[float] = []
 
     async def run(self, seconds: float, at_rest: int) -> list[Figure]:
+        await self._quiet()
         listening = [asyncio.create_task(self._listen(person)) for person in self._people]
         await asyncio.sleep(1.0)
         link = Link(self._target)
@@ -91,6 +94,16 @@ class Scene:
             one.cancel()
         await asyncio.gather(*listening, return_exceptions=True)
         return figures
+
+    async def _quiet(self) -> None:
+        """Until what was done before is taken in everywhere."""
+        broker = await nats.connect(self._site.stack.env["TONGBAN_NATS_URL"])
+        js = broker.jetstream()
+        while any(  # noqa: ASYNC110 - the broker tells this to nobody who does not ask
+            one.num_pending or one.num_ack_pending for one in await js.consumers_info(STREAM)
+        ):
+            await asyncio.sleep(0.5)
+        await broker.close()
 
     async def _under_load(self, seconds: float) -> list[Figure]:
         links: asyncio.Queue[Link] = asyncio.Queue()
