@@ -35,6 +35,7 @@ def add(parts: Parts, server: grpc.Server) -> None:
         if request.document == "crash":
             raise RuntimeError("password=hunter2")
         if request.document == "slow":
+            (parts.settings.var / "slow").touch()
             time.sleep(2)
             return Answer(document="done")
         if not request.document:
@@ -59,9 +60,11 @@ def consumers(parts: Parts) -> list[Consumer]:
     ]
 
 
-def background(_parts: Parts) -> list[Any]:
+def background(parts: Parts) -> list[Any]:
     async def breaks() -> None:
         await asyncio.sleep(float(os.environ.get("TINY_BREAKS", "3600")))
+        while not (parts.settings.var / "ready" / f"{NAME}-work").exists():  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.05)
         raise RuntimeError("the job broke")
 
     async def ends() -> int:

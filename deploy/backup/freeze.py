@@ -35,18 +35,19 @@ def frozen(group: int) -> Iterator[Pause]:
 
     Raises Refusal when they had to go on before the work was done: then a copy may be torn.
     """
+    pause, began = Pause(), time.monotonic()  # before the guard, which counts from later on
     guard = subprocess.Popen(
         ["/bin/sh", "-c", f"sleep {LONGEST}; kill -CONT -{group}"],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
     )
-    pause, began = Pause(), time.monotonic()
     try:
         _signal(group, signal.SIGSTOP)
         until(lambda: _all_stopped(group), 2, "The process to be copied does not hold still.")
         yield pause
         _signal(group, signal.SIGCONT)
-        if guard.poll() is not None:
+        # The guard wakes them before it ends, so its end alone would be seen too late.
+        if guard.poll() is not None or time.monotonic() - began >= LONGEST:
             raise Refusal(
                 f"Copying took longer than the {LONGEST} s for which work may pause; try at a quieter time."
             )

@@ -131,6 +131,11 @@ class Child:
         errors = [row for row in lines if _ERROR.match(row)]
         return (errors or lines or [""])[-1].strip()[:200]
 
+    def complaint(self) -> str:
+        """Why it does not become ready; who has only just been started again has not come to what ended it."""
+        words = self.last_words()
+        return words if _ERROR.match(words) else self.earlier_words or words
+
 
 def kill_group(pid: int) -> None:
     """SIGKILL to the process group that `pid` leads; nothing when it is gone."""

@@ -136,9 +136,5 @@ class Stack:
     def _complaint(self, names: list[str]) -> str:
         keepers = self._deployment.supervisor.keepers
         children = {name: keepers[name].child for name in names}
-        # Who has only just been started again has said nothing yet of what ended it.
-        words = (
-            f"{name} (it said: {one.last_words() or one.earlier_words or 'nothing'})"
-            for name, one in children.items()
-        )
+        words = (f"{name} (it said: {one.complaint() or 'nothing'})" for name, one in children.items())
         return f"not ready: {'; '.join(words)}; logs in {self.settings.logs}"

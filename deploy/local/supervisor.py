@@ -108,8 +108,8 @@ class Keeper:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if self.child.spec.once and self.child.status() == 0:
-                self.ready.set()
                 self._say(f"{self.name} is done")
+                self.ready.set()
                 return
             if self._ready_since and time.monotonic() - self._ready_since > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
@@ -162,9 +162,9 @@ class Keeper:
     def _became_ready(self) -> None:
         with self.changing:
             if not self._held.is_set() and self.child.running:
-                self.ready.set()
                 self._ready_since = time.monotonic()
                 self._say(f"{self.name} is ready")
+                self.ready.set()
 
     def replace(self, successor: Child) -> Child:
         """Watch `successor` from now on; returns the process that was watched."""

@@ -75,7 +75,7 @@ class Browser:
                 page = self.follow(self.ask("POST", html.unescape(action[1]), data=form))
             return not FORM.search(page.text)
 
-        eventually(passed, 10)
+        eventually(passed, 60, pause=0.3)
         return page
 
     @property

@@ -154,6 +154,7 @@ class Work:
         running = asyncio.create_task(relay.run())
         if wake:
             await asyncio.sleep(0.2)
+            await bus.nc.flush()
             await asyncio.to_thread(wake)
         end = time.monotonic() + seconds
         while time.monotonic() < end and not running.done():
@@ -182,20 +183,20 @@ def child(job: dict[str, Any], given: Settings) -> None:
     kind, name, how, nth, when = POINTS[job["point"]]
     if when in ("add", "change"):
         # Clients and their threads are made first, so that only the write itself is counted.
-        assert work.parts.bus.connected.wait(10)
+        assert work.parts.bus.connected.wait(60)
         if when == "change":
             work.add()
         arm(kind, name, how, nth)
         getattr(work, when)()
         return
     if when == "wake":
-        assert work.parts.bus.connected.wait(10)
+        assert work.parts.bus.connected.wait(60)
         arm(kind, name, how, nth)
-        asyncio.run(work.relay(10.0, work.add, to_die=True))
+        asyncio.run(work.relay(90.0, work.add, to_die=True))
         return
     work.add()
     arm(kind, name, how, nth)
-    asyncio.run(work.relay(10.0, to_die=True))
+    asyncio.run(work.relay(90.0, to_die=True))
 
 
 def main() -> None:

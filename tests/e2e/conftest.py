@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LAST = Path(__file__).parents[2] / "build" / "e2e"
@@ -48,6 +48,8 @@ def browser() -> Iterator[Browser]:
 
 
 Enter = Callable[..., Page]
+# A number, a printed page, a picture that is read: on a busy machine they take longer than the five seconds that are usual.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

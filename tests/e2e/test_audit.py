@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import PHONE, Enter, Platform, fits
+from tests.inprocess import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -29,9 +30,13 @@ def test_the_auditor_sees_what_was_done_and_nobody_else_does(enter: Enter, platf
     row = auditor.locator("#results tbody tr").first
     expect(row).to_contain_text("登录")
     expect(row).to_contain_text("127.0.0.1")
+
     # The refusals of the two others.
-    auditor.goto(platform.url + "/audit/?result=refused")
-    expect(auditor.locator("#results")).to_contain_text("页面请求被拒绝")
+    def told() -> int:
+        auditor.goto(platform.url + "/audit/?result=refused")
+        return auditor.locator("#results").get_by_text("页面请求被拒绝").count()
+
+    eventually(told, 60, pause=0.5)
     auditor.locator("#results tbody a").first.click()
     expect(auditor.get_by_role("heading", name="在记录链中")).to_be_visible()
     fits(auditor)
@@ -47,10 +52,12 @@ def test_the_chain_is_verified_by_a_button(enter: Enter, platform: Platform) -> 
     auditor.goto(platform.url + "/audit/chain")
     expect(auditor.get_by_role("heading", name="记录链状态")).to_be_visible()
     auditor.get_by_role("button", name="立即校验").click()
-    for _ in range(20):
+
+    def verified() -> int:
         auditor.goto(platform.url + "/audit/chain")
-        if auditor.get_by_text("记录链完好").count():
-            break
+        return auditor.get_by_text("记录链完好").count()
+
+    eventually(verified, 60, pause=0.5)
     expect(auditor.get_by_text("记录链完好")).to_be_visible()
     fits(auditor)
     auditor.goto(platform.url + "/audit/")

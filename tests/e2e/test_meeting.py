@@ -15,13 +15,13 @@ from tests.e2e.conftest import PHONE, Enter, Platform, fits, pick, picture
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-def call(page: Page, platform: Platform, title: str, day: str) -> None:
+def call(page: Page, platform: Platform, title: str, day: str, hour: int) -> None:
     """Fill in the one form and send the notice."""
     page.goto(platform.url + "/meetings/new")
     page.fill('input[name="title"]', title)
     page.fill('input[name="date"]', day)
-    page.select_option('select[name="start"]', "14:00")
-    page.select_option('select[name="end"]', "15:00")
+    page.select_option('select[name="start"]', f"{hour:02}:00")
+    page.select_option('select[name="end"]', f"{hour + 1:02}:00")
     page.get_by_text("第二会议室").first.click()
     pick(page, "units", "发展和改革局", "云溪区发展和改革局")
     pick(page, "units", "财政局", "云溪区财政局")
@@ -30,10 +30,10 @@ def call(page: Page, platform: Platform, title: str, day: str) -> None:
 
 def test_a_meeting_is_called_in_one_step_and_every_unit_answers(enter: Enter, platform: Platform) -> None:
     title = f"第{uuid.uuid4().int % 100_000}次安全生产调度会"
-    # A working day of its own, so that repeated runs on one platform do not clash.
-    day = datetime.now(UTC) + timedelta(days=random.randint(20, 300))
+    # A time of its own, so that repeated runs on one platform do not clash.
+    day, hour = datetime.now(UTC) + timedelta(days=random.randint(20, 300)), random.randint(8, 20)
     office = enter("qfb.wenshu")
-    call(office, platform, title, f"{day:%Y-%m-%d}")
+    call(office, platform, title, f"{day:%Y-%m-%d}", hour)
     expect(office.get_by_role("heading", name=title)).to_be_visible()
     fits(office)
 
@@ -61,6 +61,6 @@ def test_a_meeting_is_called_in_one_step_and_every_unit_answers(enter: Enter, pl
     office.goto(platform.url + "/meetings/new")
     office.fill('input[name="title"]', "同一时间的另一个会")
     office.fill('input[name="date"]', f"{day:%Y-%m-%d}")
-    office.select_option('select[name="start"]', "14:30")
-    office.select_option('select[name="end"]', "15:30")
+    office.select_option('select[name="start"]', f"{hour:02}:30")
+    office.select_option('select[name="end"]', f"{hour + 1:02}:30")
     expect(office.get_by_text(re.compile("已由.*预订")).first).to_be_visible()

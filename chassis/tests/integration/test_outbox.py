@@ -47,9 +47,9 @@ def test_a_save_is_published_without_waiting_for_the_poll(seldom, kept, relaying
     )
     time.sleep(0.2)  # the poll at the start is over
     kept.add(Thing(id="t"), Request("begin"))
-    settled(kept, seconds=3)
+    settled(kept)
     kept.change("t", Request("a"), lambda thing: thing.add(events=3), anyone)
-    settled(kept, seconds=3)
+    settled(kept)
     assert sequences(told) == [1000, 1001, 1002]
     assert shown == [("things", "t", 1), ("things", "t", 2)]
 

@@ -21,12 +21,26 @@
     if (navigator.setAppBadge) navigator.setAppBadge(count).catch((problem) => console.info("no badge:", problem.message));
   }
 
+  // What came between the reading of the list that this page shows and the first count that it heard is told by nobody else.
+  let first = null;
+  function compare() {
+    const shown = document.querySelector("[data-todo-total]");
+    if (first === null || !shown) return;
+    const differs = Number(shown.dataset.todoTotal) !== first;
+    first = null;
+    if (differs) document.body.dispatchEvent(new CustomEvent("tongban:todo", { detail: {} }));
+  }
+
   function take(kind, data) {
     if (kind === "todo") {
       // What this page hears first only states the count, and the page is fresh. After a break the same event means: look again.
       const fresh = last === null && !data.title;
       last = data;
       showCount(data.count);
+      if (fresh && typeof data.count === "number") {
+        first = data.count;
+        compare();
+      }
       if (!fresh) document.body.dispatchEvent(new CustomEvent("tongban:todo", { detail: data }));
       if (data.title && document.visibilityState === "visible") {
         toast({ text: `${data.action ? `【${data.action}】` : ""}${data.title}`, link: data.link, tone: "info" });
@@ -109,6 +123,7 @@
     } else take(data.kind, data.data);
   });
   document.addEventListener("DOMContentLoaded", () => {
+    document.body.addEventListener("htmx:afterSwap", compare);
     const known = sessionStorage.getItem(KEEP);
     if (known !== null) showCount(Number(known));
     channel?.postMessage({ kind: "hello" });

@@ -131,6 +131,6 @@ def test_what_cannot_start_is_named_with_its_reason(clone, tmp_path):
     (clone / "services/archive/pages/__init__.py").write_text("raise RuntimeError('no such table')\n")
     with (
         pytest.raises(NotReady, match=r"archive-pages \(it said: .*RuntimeError: no such table"),
-        Stack(tmp_path / "var", engines=(), root=clone, say=lambda _: None, seconds=8),
+        Stack(tmp_path / "var", engines=(), root=clone, say=lambda _: None, seconds=15),
     ):
         pass

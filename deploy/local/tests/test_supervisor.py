@@ -71,7 +71,7 @@ def test_starts_in_order_and_stops_in_reverse(tmp_path, supervise, said):
         _spec(tmp_path, "app", script.format(ended=ended).replace("{}", "app", 1), ("setup",)),
     ]
     running = supervise(*specs)
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     assert said == ["engine is ready", "setup is done", "app is ready"]
     pids = running.pids()
     assert set(pids) == {"engine", "app"}
@@ -83,7 +83,7 @@ def test_starts_in_order_and_stops_in_reverse(tmp_path, supervise, said):
 def test_what_dies_is_started_again_and_a_line_says_why(tmp_path, supervise, said):
     script = "if [ -e once ]; then touch {mark}; exec sleep 60; fi; touch once; echo 'ValueError: no'; exit 7"
     running = supervise(_spec(tmp_path, "app", script))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     assert said[0].startswith("app ended with status 7; starting it again in ")
     assert "(it said: ValueError: no)" in said[0]
     assert said[1] == "app is ready"
@@ -96,15 +96,15 @@ def test_what_cannot_be_started_is_tried_again(tmp_path, supervise, said):
     assert said[0].startswith("app cannot be started ([Errno 2] No such file or directory")
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/app.ready; exec sleep 60\n")
     program.chmod(0o755)
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
 
 
 def test_a_killed_process_comes_back_by_itself(tmp_path, supervise):
     running = supervise(_spec(tmp_path, "app", SERVE))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     before = running.pids()["app"]
     running.end("app", hold=False, kill=True)
-    assert running.keepers["app"].ready.wait(10)
+    assert running.keepers["app"].ready.wait(60)
     assert running.pids()["app"] != before
 
 
@@ -116,8 +116,8 @@ def test_the_report_tells_of_every_process_what_it_does(tmp_path, supervise):
         _spec(tmp_path, "never", "sleep 60"),
         _spec(tmp_path, "after", SERVE, ("never",)),
     )
-    assert running.keepers["app"].ready.wait(10)
-    assert running.keepers["setup"].ready.wait(10)
+    assert running.keepers["app"].ready.wait(60)
+    assert running.keepers["setup"].ready.wait(60)
     told = running.report()
     assert {name: one["state"] for name, one in told.items() if name != "setup"} == {
         "app": "ready", "never": "starting", "after": "waiting",
@@ -139,18 +139,18 @@ def test_the_report_tells_of_every_process_what_it_does(tmp_path, supervise):
 
 def test_a_held_process_stays_down_until_restarted(tmp_path, supervise):
     running = supervise(_spec(tmp_path, "app", SERVE))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     running.end("app", hold=True, kill=True)
     time.sleep(0.5)
     assert running.pids() == {}
     assert running.not_ready() == ["app"]
-    assert running.restart("app", 10)
+    assert running.restart("app", 60)
     assert "app" in running.pids()
 
 
 def test_children_of_a_killed_process_do_not_stay(tmp_path, supervise):
     running = supervise(_spec(tmp_path, "app", "sleep 60 & echo $! > child; touch {mark}; wait"))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     child = int((tmp_path / "child").read_text())
     running.end("app", hold=True, kill=True)
     eventually(lambda: not _alive(child), 5)
@@ -159,7 +159,7 @@ def test_children_of_a_killed_process_do_not_stay(tmp_path, supervise):
 def test_who_ignores_sigterm_is_killed(tmp_path, supervise, monkeypatch):
     monkeypatch.setattr(supervisor, "_GRACE_SECONDS", 0.3)
     running = supervise(_spec(tmp_path, "app", "trap '' TERM; touch {mark}; while :; do sleep 0.1; done"))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     pid = running.pids()["app"]
     running.stop()
     assert not _alive(pid)
@@ -170,7 +170,7 @@ def test_the_log_is_set_aside_when_large(tmp_path, supervise):
     log.parent.mkdir()
     log.write_bytes(b"x" * (11 * 1024 * 1024))
     running = supervise(_spec(tmp_path, "app", "echo hello; " + SERVE))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     assert log.read_text() == "hello\n"
     assert log.with_suffix(".log.1").exists()
 
@@ -212,38 +212,41 @@ def test_what_runs_and_does_not_work_is_started_anew(tmp_path, supervise, monkey
     works = tmp_path / "works"
     works.touch()
     running = supervise(replace(_spec(tmp_path, "engine", SERVE), works=appears(works)))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     first = running.pids()["engine"]
     works.unlink()
     eventually(lambda: running.pids().get("engine") not in (None, first))
     assert not _alive(first)
     works.touch()
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     second = running.pids()["engine"]
     time.sleep(0.3)
     assert running.pids()["engine"] == second
 
 
-def test_who_was_ready_is_not_kept_waiting_however_often_it_is_killed(tmp_path, supervise, monkeypatch):
+def test_who_was_ready_is_not_kept_waiting_however_often_it_is_killed(tmp_path, supervise, said, monkeypatch):
     monkeypatch.setattr(supervisor, "_LONGEST_PAUSE_OF_READY", 0.2)
     running = supervise(_spec(tmp_path, "app", SERVE))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     keeper = running.keepers["app"]
     for _ in range(6):
         before = running.pids()["app"]
         os.kill(before, signal.SIGKILL)
-        began = time.monotonic()
         eventually(
             lambda before=before: running.pids().get("app", before) != before and keeper.ready.is_set()
         )
-    assert time.monotonic() - began < 3, "without the limit the sixth pause would be 3.2 s"
+    pauses = [line for line in said if "starting it again" in line]
+    assert len(pauses) == 6
+    assert all(" in 0.1 s" in line or " in 0.2 s" in line for line in pauses), (
+        "without the limit the sixth would be 3.2 s"
+    )
 
 
 def test_ending_by_hand_is_no_failure(tmp_path, supervise, said):
     running = supervise(_spec(tmp_path, "app", SERVE))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     for _ in range(5):
-        assert running.restart("app", 10)
+        assert running.restart("app", 60)
     assert not [line for line in said if "ended with" in line]
 
 
@@ -269,7 +272,7 @@ def test_a_successor_listens_before_its_predecessor_ends(tmp_path, supervise):  
             ready=listens(port), renewal=BESIDE, port=port,
         )  # fmt: skip
         running = supervise(listener)
-        assert running.wait_ready(10)
+        assert running.wait_ready(60)
         before, refused, stop = running.pids()["app"], [], threading.Event()
 
         def knock():
@@ -295,7 +298,7 @@ def test_a_successor_listens_before_its_predecessor_ends(tmp_path, supervise):  
 def test_a_successor_that_does_not_start_leaves_its_predecessor(tmp_path, supervise):
     script = "if [ -e once ]; then exit 3; fi; touch once {mark}; exec sleep 60"
     running = supervise(replace(_spec(tmp_path, "app", script), renewal=BESIDE, port=1))
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     before = running.pids()
     assert rolling.renew_all(running, ["app"], 5) == ["app"]
     assert running.pids() == before
@@ -313,7 +316,7 @@ def test_a_leader_adds_a_worker_before_it_ends_the_oldest(tmp_path, supervise): 
         worker_ready=lambda pid: asked.append(pid) or len(asked) > 2,
     )
     running = supervise(spec)
-    assert running.wait_ready(10)
+    assert running.wait_ready(60)
     leader = running.pids()["app"]
     (before,) = children(leader)
     assert rolling.renew_all(running, ["app"], 10) == []

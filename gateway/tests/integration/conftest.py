@@ -61,7 +61,7 @@ class Edge:
             page = browser.post(action[1].replace("&amp;", "&"), data=data)
             return page.status_code == 302
 
-        eventually(passed, 10)
+        eventually(passed, 60, pause=0.3)
         return browser.get(page.headers["location"])
 
     def _note(self, response: httpx.Response) -> None:

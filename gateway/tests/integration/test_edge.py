@@ -143,7 +143,7 @@ def test_logout_is_over_at_once_everywhere(edge, person, csrf):  # check 7, 8
         while replay.get("/").status_code == 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert replay.get("/").status_code == 302
-    heard.thread.join(5)
+    heard.thread.join(30)
     assert "session-ended" in heard.text()
     # Keycloak's own session is over as well: it asks for the password.
     address = person.get("/auth/login").headers["location"]
@@ -216,8 +216,7 @@ def _listen(browser):
 
     heard.thread = threading.Thread(target=listen, daemon=True)
     heard.thread.start()
-    assert heard.open.wait(10)
-    time.sleep(0.5)
+    assert heard.open.wait(30)
     return heard
 
 
@@ -238,7 +237,7 @@ def test_stream_carries_what_is_the_readers(edge, person):
         await broker.drain()
 
     asyncio.run(push())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while "personal" not in heard.text() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "mine" in heard.text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -122,13 +121,11 @@ def test_what_is_refused_here_and_what_a_service_refused(world):
 
 
 def test_what_anybody_can_cause_is_counted(world, monkeypatch):
-    monkeypatch.setattr(auditing, "WINDOW", 0.3)
     for _ in range(20):
         assert world.call("GET", "/api/v1/sample/things").status_code == 401
     assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")]
-    end = time.monotonic() + 5
-    while len(world.records()) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
+    monkeypatch.setattr(auditing, "WINDOW", 0.0)
+    eventually(lambda: len(world.records()) == 2)
     assert world.records() == [("ApiRefused", "NOT_SIGNED_IN")] * 2
     assert {one.code for one in world.last} == {"UNAUTHENTICATED"}
     assert dict(world.last[1].details) == {"count": "19"}
@@ -146,7 +143,7 @@ def test_many_addresses_cost_no_threads_and_bounded_memory(world, monkeypatch):
     for number in range(30):
         assert anonymous(world, f"2001:db8:{number}::1") == 401
         assert anonymous(world, f"2001:db8:{number}::2") == 401
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     # Ten networks, and one record for all the others; of none a second one within the minute.
     assert len(world.records()) == 11
     monkeypatch.setattr(auditing, "WINDOW", 0.0)

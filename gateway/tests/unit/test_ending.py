@@ -37,7 +37,7 @@ def test_logouts_while_keycloak_is_away_wait_in_one_thread(parts):
     parts.oidc.problem = Unavailable("IDENTITY_UNAVAILABLE", "")
     for one in going:
         parts.ending.leave(parts.sessions, one)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert not told(parts)
     parts.oidc.problem = None
     eventually(lambda: told(parts) == {one.login for one in going})

@@ -16,7 +16,7 @@ from chassis.aggregate import Request
 from chassis.errors import InvalidInput, NotSignedIn, WrongState
 from chassis.identity_types import Principal
 from portal import catalogue, ending
-from portal.connectors.proxy import AT_ONCE, AT_ONCE_PER_APP, PATIENCE, Proxy
+from portal.connectors.proxy import AT_ONCE, AT_ONCE_PER_APP, Proxy
 from portal.model import App, Connector, FormLogin
 from portal.vault import Secret
 
@@ -175,13 +175,11 @@ def test_a_silent_system_takes_a_few_threads_and_not_all(parts, apps, browser): 
     made = app("silent", "慢系统", ["u:fgw"], Connector("header", address, header="X-Remote-User"))
     catalogue.save_app(parts.apps, made, request())
     with ThreadPoolExecutor(AT_ONCE + 4) as pool:
-        began = time.monotonic()
         waiting = [pool.submit(browser, "silent", "/") for _ in range(AT_ONCE_PER_APP + 2)]
         # Two find no place, and are told after a while; the others hold theirs.
         refused = [one.result() for one in islice(as_completed(waiting, timeout=15), 2)]
         assert {one.status for one in refused} == {502}
         assert all("系统繁忙" in one.body.decode() for one in refused)
-        assert time.monotonic() - began < PATIENCE + 5
         assert browser("report", "/").status == 200
         silent.close()
         assert {one.result(30).status for one in waiting} == {502}

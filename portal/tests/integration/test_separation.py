@@ -14,7 +14,7 @@ from chassis.identity_types import SYSTEM_ROLES, Principal
 from portal.directory import commands
 from portal.directory.users import find_user, read_people, roles_of
 from portal.keycloak import bootstrap_admin, portal_admin
-from portal.tests.integration.test_people import PASSWORD, UNITS, sign_in
+from portal.tests.integration.test_people import PASSWORD, UNITS, signed_in
 from portal.tests.integration.test_setup import claims
 
 pytestmark = pytest.mark.integration
@@ -140,7 +140,7 @@ def test_what_keycloak_unites_by_itself_opens_nothing(admin, realm, account):
     }  # fmt: skip
     for name, (give, take) in ways.items():
         give()
-        said = claims(sign_in(realm, account).json()["access_token"])
+        said = claims(signed_in(realm, account))
         assert {"auditor", "system_administrator"} <= set(said["roles"]), name
         with pytest.raises(NotSignedIn, match="exclude each other"):
             principal_of(said)
@@ -150,5 +150,5 @@ def test_what_keycloak_unites_by_itself_opens_nothing(admin, realm, account):
     grant(admin, Rights(username=account, posts=["fgw:member"]))
     keycloak.assign_realm_roles(user, two[:1])
     with pytest.raises(NotSignedIn):
-        principal_of(claims(sign_in(realm, account).json()["access_token"]))
+        principal_of(claims(signed_in(realm, account)))
     print(f"check 21: {len(ways) + 1} ways around the portal, 0 tokens that open anything")

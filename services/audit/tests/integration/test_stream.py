@@ -349,14 +349,16 @@ def test_nobody_with_the_platforms_password_can_take_a_record_away(engines):
             heard.append(message)
 
         client = await nats.connect(engines["nats"], error_cb=_quiet)
-        js = client.jetstream(timeout=1)
+        js, patient = client.jetstream(timeout=1), client.jetstream(timeout=10)
         await client.subscribe(">", cb=hear)
-        await js.publish("audit.v1.test", b"", headers={"Nats-Msg-Id": os.urandom(8).hex()}, stream=AUDIT)
-        before = (await js.stream_info(AUDIT)).state.messages
+        await patient.publish(
+            "audit.v1.test", b"", headers={"Nats-Msg-Id": os.urandom(8).hex()}, stream=AUDIT
+        )
+        before = (await patient.stream_info(AUDIT)).state.messages
         # Side by side, for what is refused is never answered.
         refused = await asyncio.gather(*(_fails(attempt(js)) for _, attempt in REFUSED))
         assert [what for (what, _), fails in zip(REFUSED, refused, strict=True) if not fails] == []
-        assert (await js.stream_info(AUDIT)).state.messages == before
+        assert (await patient.stream_info(AUDIT)).state.messages == before
         assert not [one for one in heard if one.subject.startswith("audit.v1.")], "heard by listening"
         await client.close()
         owner = await nats.connect(audit_settings(engines["nats"]).nats_url, error_cb=_quiet)

@@ -70,7 +70,7 @@ def imported(knowledge, regulations):
         == 0
     )
     ask = lambda: knowledge.call("SearchItems", pb.SearchItemsRequest(), AS["fg-wenshu"]).total  # noqa: E731
-    assert eventually(lambda: ask() == 60)
+    assert eventually(lambda: ask() == 60, 60)
     return regulations
 
 

@@ -47,8 +47,14 @@ def test_from_the_upload_form_to_the_hit_the_item_and_its_file(browser):
     assert 'href="javascript' not in page
     assert "巡河&lt;b&gt;经验" in page
     assert "2025年3月1日" in page
-    found = browser.ask("/knowledge/?q=紫薇", "wenshu").text
-    assert "<mark>紫薇</mark>" in found
+    # The item's page looked for similar ones, and has used up the wait for one's own write.
+    found = eventually(
+        lambda: (
+            (text := browser.ask("/knowledge/?q=紫薇", "wenshu").text)
+            and "<mark>紫薇</mark>" in text
+            and text
+        )
+    )
     assert "河湖" in found
     assert eventually(lambda: at in browser.ask("/knowledge/?q=紫薇", "jiaotong").text)
     assert "没有找到" in browser.ask("/knowledge/?q=紫薇", "keyuan").text

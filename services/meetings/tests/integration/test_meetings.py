@@ -79,7 +79,9 @@ def test_calling_a_meeting_asks_everybody_for_a_receipt(meetings, room):
         f"/meetings/meeting/{made.meeting}",
     )
     assert opened[0].due_at == made.reply_by
-    scheduled = [one for one in told(meetings, meeting_pb2.MeetingScheduled) if one.meeting == made.meeting]
+    scheduled = eventually(
+        lambda: [one for one in told(meetings, meeting_pb2.MeetingScheduled) if one.meeting == made.meeting]
+    )
     assert set(scheduled[0].audience) == {"p:mishu", "p:quzhang", "u:fgw:registrar", "u:czj:registrar"}
 
 
