@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -21,10 +22,11 @@ from chassis.parts import Parts
 from chassis.registry import Registry
 from chassis.relay import Relay
 from chassis.repository import Repository
-from chassis.server import build
+from chassis.server import build, taking_calls
 from chassis.settings import SettingMissing, required, settings
 
 GRACE = 10  # seconds that a stopping server gives to calls under way
+LOOK = 1.0  # seconds after which a server looks whether it still takes calls
 DIRECTORY_SECONDS = 3.0  # that a starting server waits for names
 _log = log.get(__name__)
 
@@ -74,7 +76,7 @@ def main(service: Service) -> None:
 
 
 def serve(service: Service, parts: Parts) -> int:
-    """Serve gRPC until a signal; calls under way are finished."""
+    """Serve gRPC until a signal (status 0; calls under way are finished), or until no calls are taken any more (status 1)."""
     address = required("GRPC")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -90,7 +92,11 @@ def serve(service: Service, parts: Parts) -> int:
     metrics.ready(health.serving)
     metrics.serve()
     _log.info("serving", address=address)
-    stop.wait()
+    while not stop.wait(LOOK):
+        if not taking_calls():
+            _log.error("serve ends", problem="the server takes no calls any more")
+            # At once: whatever closes the server waits for that thread for ever. What is still to be sent lies on the disk.
+            os._exit(1)
     health.stopping = True
     server.stop(GRACE).wait()
     parts.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from concurrent import futures
 from typing import Any
 
 import grpc
@@ -34,6 +35,10 @@ def add(parts: Parts, server: grpc.Server) -> None:
     def one(request: Ask, _rpc: Any) -> Answer:
         if request.document == "crash":
             raise RuntimeError("password=hunter2")
+        if request.document == "deaf":
+            # As when no memory is left for what the library does for the next call.
+            futures.ThreadPoolExecutor.submit = None  # type: ignore[assignment,method-assign]
+            return Answer(document="last")
         if request.document == "slow":
             (parts.settings.var / "slow").touch()
             time.sleep(2)

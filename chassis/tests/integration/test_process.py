@@ -180,6 +180,19 @@ def test_serve_finishes_calls_under_way(tiny, realm, tmp_path):
     assert serve.wait(60) == 0
 
 
+def test_a_server_that_takes_no_calls_ends_so_that_it_is_started_anew(tiny, realm):
+    """# check 62"""
+    serve = tiny("serve")
+    eventually(lambda: serving(tiny.port), 60)
+    token = realm.sign()
+    assert call(tiny.port, token, "deaf") == "last"
+    with pytest.raises(grpc.RpcError):
+        call(tiny.port, token, "t", seconds=3)
+    assert serve.wait(60) == 1
+    # Beside the library's own words, which are no JSON.
+    assert '"serve ends"' in serve.log.read_text()
+
+
 def test_a_job_that_breaks_ends_work_with_status_1(tiny):
     """So that the supervisor starts it again; a job that merely ends is no such reason."""
     work = tiny("work", TINY_BREAKS="0.5")

@@ -18,7 +18,7 @@ from chassis import clock, context, log, telemetry
 from chassis.door import Door
 from chassis.errors import Conflict, NotFound, TongbanError, from_rpc_error
 from chassis.health import Health
-from chassis.server import build
+from chassis.server import Threads, build
 from chassis.tests.helpers import TOKEN, Answer, OneToken, Request, Stub, serving, settings
 from tests.inprocess import eventually
 
@@ -361,3 +361,16 @@ def test_every_shape_of_method_is_wrapped(tmp_path):
         )
         is None
     )
+
+
+def test_a_server_needs_no_new_thread_for_a_call(monkeypatch):
+    """# check 62: where none can be begun."""
+    pool = Threads(4)
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert [one.result(10) for one in [pool.submit(int, number) for number in range(40)]] == list(range(40))
+    monkeypatch.undo()
+    pool.shutdown()
