@@ -57,12 +57,12 @@ class Child:
         self.log = logs / f"{spec.name}.log"
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_start = 0
-        self.earlier_words = ""  # what the run before this one said last
+        self._earlier_words = ""  # what the run before this one said last
 
     def start(self) -> None:
         """Start it, appending to its log; a log that has grown large is set aside first, one generation."""
         self.spec.before()
-        self.earlier_words = self.last_words() if self._popen else ""
+        self._earlier_words = self.last_words() if self._popen else ""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -134,7 +134,7 @@ class Child:
     def complaint(self) -> str:
         """Why it does not become ready; who has only just been started again has not come to what ended it."""
         words = self.last_words()
-        return words if _ERROR.match(words) else self.earlier_words or words
+        return words if _ERROR.match(words) else self._earlier_words or words
 
 
 def kill_group(pid: int) -> None:

@@ -135,6 +135,5 @@ class Stack:
 
     def _complaint(self, names: list[str]) -> str:
         keepers = self._deployment.supervisor.keepers
-        children = {name: keepers[name].child for name in names}
-        words = (f"{name} (it said: {one.complaint() or 'nothing'})" for name, one in children.items())
+        words = (f"{name} (it said: {keepers[name].child.complaint() or 'nothing'})" for name in names)
         return f"not ready: {'; '.join(words)}; logs in {self.settings.logs}"

@@ -6,6 +6,7 @@ import html
 import re
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -17,6 +18,24 @@ from tests.inprocess import eventually
 
 LONGEST = 20  # redirects in one go
 FORM = re.compile(r'action="([^"]+/login-actions/authenticate[^"]*)"')
+
+
+def past_form(page: httpx.Response, send: Callable[[str], httpx.Response]) -> httpx.Response:
+    """The first answer that is not Keycloak's login form again; `send` posts the right password to an address.
+
+    Keycloak takes one attempt of a person at a time, and shows the form again while it still counts the one before.
+    """
+    assert FORM.search(page.text), f"no login form at {page.url}: {page.status_code} {page.text[:300]}"
+
+    def passed() -> bool:
+        nonlocal page
+        action = FORM.search(page.text)
+        if action:
+            page = send(html.unescape(action[1]))
+        return not FORM.search(page.text)
+
+    eventually(passed, 60, pause=0.3)
+    return page
 
 
 class Here(httpcore.SyncBackend):
@@ -60,23 +79,10 @@ class Browser:
         raise AssertionError("redirects without end")
 
     def sign_in(self, username: str, password: str, target: str = "/") -> httpx.Response:
-        """Through the login page of the real Keycloak, with the right password; returns the page that is shown then.
-
-        Keycloak takes one attempt of a person at a time, and shows the form again while it still counts the one before.
-        """
+        """Through the login page of the real Keycloak, with the right password; returns the page that is shown then."""
+        form = {"username": username, "password": password}
         page = self.follow(self.get("/auth/login", params={"next": target}))
-        assert FORM.search(page.text), f"no login form at {page.url}: {page.status_code} {page.text[:300]}"
-
-        def passed() -> bool:
-            nonlocal page
-            action = FORM.search(page.text)
-            if action:
-                form = {"username": username, "password": password}
-                page = self.follow(self.ask("POST", html.unescape(action[1]), data=form))
-            return not FORM.search(page.text)
-
-        eventually(passed, 60, pause=0.3)
-        return page
+        return past_form(page, lambda action: self.follow(self.ask("POST", action, data=form)))
 
     @property
     def csrf(self) -> str:

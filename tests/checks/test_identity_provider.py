@@ -164,7 +164,7 @@ def test_a_wrong_password_takes_as_long_for_nobody(stack, admin):
     known, unknown = (statistics.median(times[name]) * 1000 for name in (KNOWN, UNKNOWN))
     apart = abs(known - unknown) / max(known, unknown)
     print(f"check 16: median of {rounds}: known {known:.1f} ms, unknown {unknown:.1f} ms, {apart:.1%} apart")
-    assert not FULL or apart <= 0.10
+    assert apart <= (0.10 if FULL else 0.5)
 
 
 def test_a_lock_lasts_thirty_minutes(admin):

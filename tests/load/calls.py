@@ -147,7 +147,7 @@ def _grpc(
 
 def _a_task(site: Site) -> str:
     stub = tasks_pb2_grpc.TaskServiceStub(channel(site.stack, "tasks"))
-    wish = pb.CreateTaskRequest(title=TASK.title, text=TASK.text, assignees=[f"p:{_taker(site)}"] * 1)
+    wish = pb.CreateTaskRequest(title=TASK.title, text=TASK.text, assignees=[f"p:{_taker(site)}"])
     return str(site.people.call(stub.CreateTask, wish, USER).task)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.inprocess import eventually
+from tests.checks.browser import past_form
 
 PERSON = "fgw.wenshu"
 
@@ -46,23 +45,12 @@ class Edge:
         return self.give_password(browser, at_login.headers["location"], username)
 
     def give_password(self, browser: httpx.Client, address: str, username: str = PERSON) -> httpx.Response:
-        """Fill in Keycloak's form at `address`; the answer of the callback.
-
-        Keycloak takes one attempt of a person at a time, and shows the form again while it still counts the one before.
-        """
-        page = browser.get(address)
+        """Fill in Keycloak's form at `address`; the answer of the callback."""
         password = (Path(self.env["TONGBAN_SECRETS"]) / "demo-password").read_text().strip()
         data = {"username": username, "password": password, "credentialId": ""}
-
-        def passed() -> bool:
-            nonlocal page
-            action = re.search(r'action="([^"]+)"', page.text)
-            assert action, page.text[:500]
-            page = browser.post(action[1].replace("&amp;", "&"), data=data)
-            return page.status_code == 302
-
-        eventually(passed, 60, pause=0.3)
-        return browser.get(page.headers["location"])
+        back = past_form(browser.get(address), lambda action: browser.post(action, data=data))
+        assert back.status_code == 302, back.text[:500]
+        return browser.get(back.headers["location"])
 
     def _note(self, response: httpx.Response) -> None:
         if not response.url.path.startswith("/id/"):
