@@ -41,6 +41,10 @@ class Refused(Exception):
     """Keycloak refused a code or a refresh token: the login is over, or never was."""
 
 
+class Unanswered(Exception):
+    """Keycloak was given a refresh token and gave no answer: whether it has used the token up is not known."""
+
+
 def _refused(why: str) -> NotSignedIn:
     return NotSignedIn("NOT_SIGNED_IN", "登录未完成，请重新登录。", f"Not signed in: {why}.")
 
@@ -52,7 +56,15 @@ class Oidc:
         self._settings = settings
         self._verifier = verifier
         self._protocol = f"{settings.realm_url}/protocol/openid-connect"
-        self._http = httpx.Client(timeout=8, auth=(CLIENT, settings.secret("gateway-client-secret")))
+        client = (CLIENT, settings.secret("gateway-client-secret"))
+        self._http = httpx.Client(timeout=8, auth=client)
+        # A connection that was kept from before a restart breaks as if Keycloak had taken the token. And a Keycloak that has just
+        # started takes its time; the renewal's lease is longer.
+        self._renewing = httpx.Client(
+            timeout=httpx.Timeout(15, connect=3),
+            auth=client,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self.redirect_uri = f"{settings.public_url}/auth/callback"
 
     def authorize_url(self, state: str, nonce: str, code_verifier: str, *, fresh: bool = False) -> str:
@@ -89,9 +101,17 @@ class Oidc:
     def refresh(self, refresh_token: str) -> Tokens:
         """New tokens; the old refresh token is dead afterwards.
 
-        Raises Refused, Unavailable.
+        Raises Refused; Unavailable, when Keycloak has not had the token; Unanswered, when it may have.
         """
-        return self._token(grant_type="refresh_token", refresh_token=refresh_token)
+        started, form = time.time(), {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        try:
+            reply = self._renewing.post(f"{self._protocol}/token", data=form)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
+            _log.warning("identity provider away", endpoint="token", problem=repr(problem))
+            raise away() from problem
+        except httpx.HTTPError as problem:
+            raise Unanswered(repr(problem)) from problem
+        return _tokens(reply, started)
 
     def end(self, refresh_token: str) -> None:
         """End the Keycloak session.
@@ -147,19 +167,7 @@ class Oidc:
 
     def _token(self, **form: str) -> Tokens:
         started = time.time()
-        reply = self._post("token", form)
-        if _over(reply):
-            raise Refused(_error_of(reply))
-        access, seconds, answer = granted(reply)
-        if not isinstance(answer.get("refresh_token"), str):
-            _log.warning("no refresh token from the identity provider")
-            raise away()
-        return Tokens(
-            access=access,
-            refresh=answer["refresh_token"],
-            access_until=started + seconds,
-            identity=str(answer.get("id_token", "")),
-        )
+        return _tokens(self._post("token", form), started)
 
     def _post(self, endpoint: str, form: dict[str, str]) -> httpx.Response:
         try:
@@ -167,6 +175,21 @@ class Oidc:
         except httpx.HTTPError as problem:
             _log.warning("identity provider away", endpoint=endpoint, problem=repr(problem))
             raise away() from problem
+
+
+def _tokens(reply: httpx.Response, started: float) -> Tokens:
+    if _over(reply):
+        raise Refused(_error_of(reply))
+    access, seconds, answer = granted(reply)
+    if not isinstance(answer.get("refresh_token"), str):
+        _log.warning("no refresh token from the identity provider")
+        raise away()
+    return Tokens(
+        access=access,
+        refresh=answer["refresh_token"],
+        access_until=started + seconds,
+        identity=str(answer.get("id_token", "")),
+    )
 
 
 def _over(reply: httpx.Response) -> bool:

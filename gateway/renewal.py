@@ -1,7 +1,9 @@
 """Keeps the tokens of a session fresh: once at a time, over all threads and processes, ahead of their end.
 
 A refresh token works once, so two renewals at a time would end the login. Who writes `renewing` into the
-record first, renews; the others go on with the present access token or wait.
+record first, renews; the others go on with the present access token or wait. A refresh token that Keycloak may have
+used up without our having its answer is not shown to it again: it would take us for a thief and end the login
+(check 10). Such a session lasts as long as its access token; the next page then signs in anew, without a password.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from typing import Protocol
 from chassis import log
 from chassis.errors import Conflict, Unavailable
 from chassis.store import Record
-from gateway.oidc import Refused, Tokens
+from gateway.oidc import Refused, Tokens, Unanswered
 from gateway.sessions import Session, Sessions
 
 AT_ONCE = 10.0  # seconds before the end below which the caller waits for it
-LEASE = 20.0  # seconds after which a renewal that did not report is given up
+LEASE = 20.0  # seconds after which a renewal that did not report is given up; longer than oidc waits for an answer
 WAIT = 10.0  # seconds that a caller waits for somebody else's renewal
 PAUSE = 15.0  # seconds after which a renewal for which Keycloak was away is tried again
 _log = log.get(__name__)
@@ -94,6 +96,9 @@ class Renewal:
             return self._renew(mine) if mine else None
 
     def _renew(self, session: Session) -> Session | None:
+        if session.unsure:
+            self._sessions.forget(session.key)
+            return None
         try:
             tokens = self._oidc.refresh(session.refresh)
         except Refused:
@@ -101,6 +106,9 @@ class Renewal:
             self._sessions.forget(session.key)
             self._over(session)
             return None
+        except Unanswered as problem:
+            _log.warning("renewal unanswered", person=session.person, problem=str(problem))
+            return _lasting(self._sessions.change(session.key, _unsure))
         except Unavailable as problem:
             # The identity provider is away: who is logged in works on until the access token ends.
             _log.warning("renewal impossible", problem=str(problem))
@@ -108,8 +116,16 @@ class Renewal:
             # Not asked for by each request meanwhile; but nobody waits for it whose token is about to end.
             again = again if session.access_until - AT_ONCE > again else 0.0
             self._sessions.change(session.key, lambda record: record.update(renewing=again))
-            return session if session.access_until > time.time() else None
+            return _lasting(session)
         return self._sessions.put_tokens(session.key, tokens)
+
+
+def _lasting(session: Session | None) -> Session | None:
+    return session if session is not None and session.access_until > time.time() else None
+
+
+def _unsure(record: Record) -> None:
+    record.update(unsure=True, renewing=0.0, renew_at=record["access_until"])
 
 
 def _lease(record: Record) -> None:

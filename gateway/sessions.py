@@ -56,6 +56,8 @@ class Session:
     access_until: float
     renew_at: float
     refresh: str
+    # Whether Keycloak may have used up the refresh token without our having the next one (gateway.renewal).
+    unsure: bool
 
 
 class Sessions:
@@ -93,6 +95,7 @@ class Sessions:
                 "created": now,
                 "seen": now,
                 "renewing": 0.0,
+                "unsure": False,
                 **self._sealed(key, tokens, secrets.token_urlsafe(32)),
             }
         )
@@ -144,7 +147,8 @@ class Sessions:
         """Exchange the tokens; the CSRF token stays."""
 
         def edit(record: Record) -> None:
-            record.update(self._sealed(key, tokens, self._open(record)["csrf"]), renewing=0.0)
+            sealed = self._sealed(key, tokens, self._open(record)["csrf"])
+            record.update(sealed, renewing=0.0, unsure=False)
 
         return self.change(key, edit)
 
@@ -223,6 +227,7 @@ class Sessions:
             seen=record["seen"],
             access_until=record["access_until"],
             renew_at=record["renew_at"],
+            unsure=record["unsure"],
             **inside,
         )
 

@@ -4,9 +4,10 @@ import importlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from deploy.local import env, units
+from deploy.local import accounts, env, units
 from deploy.local.cache import Tools
 from deploy.local.child import BESIDE, WORKERS, Spec
 from deploy.local.ports import LOOPBACK, Ports
@@ -22,8 +23,12 @@ _STREAMING = Path(__file__).with_name("streaming.py")
 class Applications:
     """Makes the process specifications of one deployment."""
 
-    def __init__(self, settings: Settings, tools: Tools, platform: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, tools: Tools, platform: Mapping[str, str], *, divided: bool = False
+    ) -> None:
+        """With `divided`, each unit's processes run under the account that its table names (deploy.local.accounts)."""
         self._settings = settings
+        self._divided = divided
         self._python = str(tools.python)
         self._platform = platform
         self._ports = Ports(settings)
@@ -55,7 +60,7 @@ class Applications:
                 gunicorn = ["-m", "gunicorn", "-c", str(_GUNICORN)]
                 command = [*gunicorn, f"{unit.module}.{process}:app()"]
                 spec = self._spec(unit, process, after, command, self._healthz(unit, "http"))
-                yield replace(spec, renewal=WORKERS, worker_ready=self._worker_ready)
+                yield replace(spec, renewal=WORKERS, worker_ready=partial(self._worker_ready, unit))
         if unit.stream:
             port = self._ports.unit(unit, "stream")
             # -P keeps the modules of this folder from standing in the way of the unit's own imports.
@@ -68,11 +73,11 @@ class Applications:
     def _healthz(self, unit: Unit, kind: str) -> Probe:
         return answers(self._ports.unit(unit, kind), "/healthz")
 
-    def _worker_ready(self, pid: int) -> bool:
-        return (self._settings.var / "ready" / f"worker-{pid}").exists()
+    def _worker_ready(self, unit: Unit, pid: int) -> bool:
+        return (self._settings.var / "ready" / f"{unit.name}-worker-{pid}").exists()
 
     def _setup(self, unit: Unit, after: tuple[str, ...]) -> Spec:
-        spec = self._spec(unit, "setup", after, ["-m", unit.module, "setup"], lambda: False)
+        spec = self._plain(unit, "setup", after, ["-m", unit.module, "setup"], lambda: False)
         return replace(spec, once=True, renewable=False)
 
     def _work(self, unit: Unit, after: tuple[str, ...]) -> Spec:
@@ -81,11 +86,26 @@ class Applications:
         def forget() -> None:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.unlink(missing_ok=True)
+            spec.before()
 
         spec = self._spec(unit, "work", after, ["-m", unit.module, "work"], appears(mark))
         return replace(spec, before=forget)
 
     def _spec(
+        self, unit: Unit, process: str, after: tuple[str, ...], arguments: list[str], ready: Probe
+    ) -> Spec:
+        spec = self._plain(unit, process, after, arguments, ready)
+        if not self._divided:
+            return spec
+        home = self._settings.var / unit.name
+        return replace(
+            spec,
+            command=accounts.under(unit.account, *spec.command),
+            env={**spec.env, "HOME": str(home)},
+            before=partial(accounts.own, home, unit.account),
+        )
+
+    def _plain(
         self, unit: Unit, process: str, after: tuple[str, ...], arguments: list[str], ready: Probe
     ) -> Spec:
         environment = env.for_process(self._settings, self._platform, unit, process)

@@ -9,7 +9,19 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from chassis.durable import ensure_secret
-from deploy.local import applications, engines, env, gen, rolling, secretfiles, state, targets, tls, units
+from deploy.local import (
+    accounts,
+    applications,
+    engines,
+    env,
+    gen,
+    rolling,
+    secretfiles,
+    state,
+    targets,
+    tls,
+    units,
+)
 from deploy.local.cache import complete, tools
 from deploy.local.child import Spec
 from deploy.local.ports import Ports
@@ -89,8 +101,20 @@ class Deployment:
             targets.write(settings, present)
             edge = applications.edge(settings, self.env)
             specs += [edge] if edge else []
-            specs += applications.Applications(settings, where, self.env).specs(present, self._which)
+            made = applications.Applications(settings, where, self.env, divided=self._divided(present))
+            specs += made.specs(present, self._which)
         self.supervisor = Supervisor(self._adapt(specs), settings.logs, self._say)
+
+    def _divided(self, present: tuple[units.Unit, ...]) -> bool:
+        """Whether units run under accounts of their own; what that needs beside the accounts is made ready."""
+        if not accounts.divided({unit.account for unit in present}):
+            self._say(
+                "all processes run under one account; started by root, the audit's have one of their own"
+            )
+            return False
+        accounts.shared(self.settings.var / "ready")
+        gen.bytecode(self.settings.root)
+        return True
 
     def renew(self) -> None:
         """Renew every process of the application, one after another, while it is used."""

@@ -33,13 +33,14 @@ errorlog = "-"
 control_socket_disable = True
 
 
-# A worker says when it serves: whoever renews workers waits for it (deploy.local.rolling).
+# A worker says when it serves: whoever renews workers waits for it (deploy.local.rolling). The mark bears the service's name, for
+# ids are used again, and nobody can take away the mark of another account.
 def _mark(worker: Any) -> Path:
-    return Path(os.environ["TONGBAN_VAR"], "ready", f"worker-{worker.pid}")
+    name = f"{os.environ['TONGBAN_SERVICE']}-worker-{worker.pid}"
+    return Path(os.environ["TONGBAN_VAR"], "ready", name)
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    # Ids are used again.
     _mark(worker).unlink(missing_ok=True)
 
 

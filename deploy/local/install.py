@@ -5,13 +5,14 @@ Keycloak builds, Debian downloads), so these run side by side. The second time o
 """
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 
-from deploy.local import steps, versions
+from deploy.local import accounts, steps, units, versions
 from deploy.local.cache import Tools, complete, only_one_installer, tools
 from deploy.local.say import Clock, Refusal, guarded, line
 
@@ -39,6 +40,7 @@ def _lanes(where: Tools, *, tests: bool) -> list[list[Step]]:
         [
             (f"Debian packages ({lacking})", partial(steps.debian, where, programs)),
             ("Fandol fonts", partial(steps.fonts, where)),
+            ("accounts", partial(steps.system_accounts, where, _accounts(where))),
         ],
         [
             ("Python packages", partial(steps.python_environment, where)),
@@ -77,7 +79,12 @@ def everything_there(where: Tools, *, tests: bool) -> bool:
     folders = [where.environment, where.nats, where.keycloak, where.mongo, where.fonts, where.vendor]
     folders += [where.toxiproxy] if tests else []
     programs = {**versions.APT_RUN, **(versions.APT_TEST if tests else {})}
-    return all(complete(folder) for folder in folders) and not steps.missing(programs)
+    lacking = steps.missing(programs) or (os.geteuid() == 0 and accounts.missing(_accounts(where)))
+    return all(complete(folder) for folder in folders) and not lacking
+
+
+def _accounts(where: Tools) -> set[str]:
+    return {unit.account for unit in units.load(where.root)}
 
 
 def install(*, tests: bool = False) -> None:

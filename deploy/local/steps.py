@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from deploy.local import command, versions
+from deploy.local import accounts, command, versions
 from deploy.local.cache import Tools, complete, filling
 from deploy.local.say import Refusal
 
@@ -45,7 +45,7 @@ def python_environment(tools: Tools) -> bool:
             "UV_PYTHON": sys.executable,
             "UV_PYTHON_DOWNLOADS": "never",
         }
-        sync = (tools.uv / "bin" / "uv", "sync", "--frozen")
+        sync = (tools.uv / "bin" / "uv", "sync", "--frozen", "--compile-bytecode")
         command.run("the Python packages", *sync, log=_log(tools, "python"), cwd=tools.root, env=env)
     return True
 
@@ -181,6 +181,23 @@ def debian(tools: Tools, programs: Mapping[str, str]) -> bool:
             "Debian packages", *install, log=_log(tools, "apt"), env={"DEBIAN_FRONTEND": "noninteractive"}
         )
     return True
+
+
+def system_accounts(tools: Tools, names: Iterable[str]) -> bool:
+    """The accounts under which processes run that root starts; nothing for anybody else, who could not use them."""
+    lacking = accounts.missing(names) if os.geteuid() == 0 else []
+    for name in lacking:
+        add = (
+            "useradd",
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            name,
+        )
+        command.run(f"the account {name}", *add, log=_log(tools, "accounts"))
+    return bool(lacking)
 
 
 class _no_services:  # noqa: N801 - reads as a word in its `with`.

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.local.accounts import SERVICES
 from deploy.local.say import Refusal
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ACCOUNT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 EVERY = "*"  # in `calls`: every unit
 DEMO = "demo"  # no unit, but whoever loads demonstration data
-_PROCESSES = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path", "calls"}
+_PROCESSES = {"module", "grpc", "work", "pages", "web", "stream", "setup", "site", "path", "calls", "account"}
 _SHOWN = {"title", "about", "icon", "roles", "search"}
 # As chassis.identity_types.Principal.callers has them; this package stands on the standard library alone.
 _ROLES = {
@@ -51,6 +53,7 @@ class Unit:
     roles: tuple[str, ...] = ("person",)
     search: bool = False
     calls: tuple[str, ...] = ()
+    account: str = SERVICES
 
     @property
     def http(self) -> bool:
@@ -121,6 +124,10 @@ def _unit(name: str, index: int, entry: Any) -> Unit:
         raise Refusal(f"deploy/units.toml: [{name}] may have only one of pages, web and site.")
     if unit.pages != bool(unit.path):
         raise Refusal(f"deploy/units.toml: [{name}] needs both pages and path, or neither.")
+    if not _ACCOUNT.fullmatch(unit.account):
+        raise Refusal(
+            f"deploy/units.toml: [{name}] has {unit.account!r} for an account; small letters, digits and - only."
+        )
     if not unit.roles or not set(unit.roles) <= _ROLES:
         raise Refusal(
             f"deploy/units.toml: [{name}] has roles that nobody can hold; known: {', '.join(sorted(_ROLES))}."

@@ -117,7 +117,9 @@ def test_a_process_at_its_limit_refuses_and_recovers(stack, people, full, kind):
         try:
             if of_workers:
                 read_again(stack, name)
-                eventually(lambda token=token, path=path: burst(stack, token, path, 1, 1) == [200], 60, pause=0.2)
+                eventually(
+                    lambda token=token, path=path: burst(stack, token, path, 1, 1) == [200], 60, pause=0.2
+                )
             workers = family(stack.pid(name))
             with crowd(stack, name) if kind == "descriptors" else contextlib.nullcontext():
                 found = burst(stack, token, path, 40 if full else 20)

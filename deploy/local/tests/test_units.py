@@ -40,6 +40,7 @@ def test_a_service_lives_in_services_unless_said_otherwise(tmp_path):
         ('[a]\npages = true\npath = "/a/"\n', "needs a title"),
         ('[a]\ngrpc = 1\nroles = ["king"]\n', "nobody can hold"),
         ("[a]\ncalls = ['b']\n[b]\nwork = true\n", "[a] calls 'b', which has no gRPC server"),
+        ("[a]\ngrpc = 1\naccount = 'a b'\n", "'a b' for an account"),
         ("[a\n", "cannot be read"),
     ],
 )

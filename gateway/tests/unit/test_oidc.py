@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity import Verifier
-from gateway.oidc import LOGOUT_EVENT, Oidc, Refused
+from gateway.oidc import LOGOUT_EVENT, Oidc, Refused, Unanswered
 from gateway.tests.unit.fakes import PUBLIC, settings
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -187,15 +187,41 @@ def test_mutations_are_refused(oidc):  # check 6
     assert accepted == 0
 
 
+def mocked(oidc, answer):
+    oidc._http = oidc._renewing = httpx.Client(transport=httpx.MockTransport(answer))
+    return oidc
+
+
+@pytest.mark.parametrize(
+    "problem", [httpx.ReadTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError]
+)
+def test_a_lost_answer_to_a_refresh_token_is_told_from_an_absence(oidc, problem):
+    """# check 10"""
+
+    def broken(request):
+        raise problem("", request=request)
+
+    with pytest.raises(Unanswered):
+        mocked(oidc, broken).refresh("token")
+    with pytest.raises(Unavailable):
+        mocked(oidc, broken).exchange("code", "verifier")
+
+
+@pytest.mark.parametrize("problem", [httpx.ConnectError, httpx.ConnectTimeout])
+def test_a_keycloak_that_had_nothing_is_away(oidc, problem):
+    def unreachable(request):
+        raise problem("", request=request)
+
+    with pytest.raises(Unavailable):
+        mocked(oidc, unreachable).refresh("token")
+
+
 @pytest.fixture
 def answering(oidc):
     """answering(status, content) → a gateway to which Keycloak answers so."""
 
     def made(status, content=b""):
-        oidc._http = httpx.Client(
-            transport=httpx.MockTransport(lambda _request: httpx.Response(status, content=content))
-        )
-        return oidc
+        return mocked(oidc, lambda _request: httpx.Response(status, content=content))
 
     return made
 

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from gateway import sessions as sessions_module
-from gateway.oidc import Refused
+from gateway.oidc import Refused, Unanswered
 from gateway.renewal import AT_ONCE
 from gateway.sealing import Broken, Seal
 from gateway.sessions import digest
@@ -172,6 +172,36 @@ def test_refused_renewal_ends_the_session_here(parts):
     cookie = fakes.logged_in(parts)
     expire(parts, cookie, 1)
     parts.oidc.problem = Refused("invalid_grant")
+    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
+    assert parts.sessions.find(cookie) is None
+
+
+def test_a_token_that_may_be_used_up_is_not_shown_again(parts):  # check 10
+    cookie = fakes.logged_in(parts)
+    expire(parts, cookie, 600)
+    asked, refresh = [], parts.oidc.refresh
+    parts.oidc.problem = Unanswered("ReadTimeout")
+    parts.oidc.refresh = lambda token: asked.append(token) or refresh(token)
+    parts.renewal.fresh(parts.sessions.find(cookie))
+    parts.renewal._pool.shutdown(wait=True)
+    for _ in range(3):
+        assert parts.renewal.fresh(parts.sessions.find(cookie)).access
+    # Its last seconds too; nothing is asked in them.
+    expire(parts, cookie, 1)
+    records(parts)[digest(cookie)]["renew_at"] = time.time() + 1
+    assert parts.renewal.fresh(parts.sessions.find(cookie)).access
+    expire(parts, cookie, -1)
+    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
+    assert len(asked) == 1
+    assert parts.sessions.find(cookie) is None
+    assert parts.oidc.ended == [], "Keycloak's session goes on: the next page signs in without a password"
+
+
+def test_an_answer_that_was_lost_at_the_very_end_ends_the_session(parts):
+    cookie = fakes.logged_in(parts)
+    expire(parts, cookie, -1)
+    parts.oidc.problem = Unanswered("ReadTimeout")
+    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     assert parts.sessions.find(cookie) is None
 
