@@ -207,7 +207,8 @@ class Spool:
             if path in own or path.suffix == DAMAGED:
                 continue
             with contextlib.suppress(FileNotFoundError):
-                handle = os.open(path, os.O_RDWR)
+                # It is read and taken away, never written: it may be of a command which an operator runs under another account.
+                handle = os.open(path, os.O_RDONLY)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -83,6 +83,14 @@ def test_no_other_part_can_stop_the_audit_or_write_its_files(stack):
     )
 
 
+def test_what_a_command_of_roots_left_waiting_is_taken_over(stack):
+    """# check 79: `make audit`, say, that was killed; with its file in the way nothing of that service would reach the audit."""
+    left = stack.settings.var / "tasks" / "audit" / "0.000001"
+    left.touch(mode=0o600)
+    assert left.stat().st_uid == 0
+    eventually(lambda: not left.exists())
+
+
 def test_who_may_stop_it_does_not_do_so_unseen(stack, browsers):
     """# check 79: the account of the audit itself may; the process is back, the operator is told, and it is on record."""
     report = stack.settings.var / "processes.json"
