@@ -15,10 +15,10 @@ import uuid
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import jwt
 import nats
 
 from chassis.streams import STREAM
+from tests.checks.platform import subject
 from tests.load.link import Link, Target
 from tests.load.measuring import Figure, alone, percentile
 from tests.load.site import COOKIE, Site
@@ -60,8 +60,7 @@ def run(site: Site, *, seconds: float = 60.0, at_rest: int = 60) -> list[Figure]
 
 def _person(site: Site, name: str) -> Person:
     browser = site.signed_in(name)
-    told = jwt.decode(site.people.token(name), options={"verify_signature": False})
-    person = Person(str(told["sub"]), browser.cookie(COOKIE), browser.csrf)
+    person = Person(subject(site.people.token(name)), browser.cookie(COOKIE), browser.csrf)
     browser.close()
     return person
 
