@@ -47,9 +47,9 @@ class Tools:
 
     @property
     def environment(self) -> Path:
-        """The Python environment, keyed by what uv.lock asks for, so that another clone reuses it."""
+        """The Python environment, keyed by what uv.lock asks for, so that another clone reuses it; its bytecode is baked in."""
         lock = (self.root / "uv.lock").read_bytes()
-        return self.base / "python" / digest(lock, versions.PYTHON)
+        return self.base / "python" / digest(lock, versions.PYTHON, "bytecode")
 
     @property
     def python(self) -> Path:

@@ -13,7 +13,14 @@ REALM = "tongban"
 NATS_USER = "tongban"
 
 # What a shell may carry and would change how our processes run.
-_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "JAVA_OPTS", "JAVA_TOOL_OPTIONS")
+_FOREIGN = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONDONTWRITEBYTECODE",
+    "VIRTUAL_ENV",
+    "JAVA_OPTS",
+    "JAVA_TOOL_OPTIONS",
+)
 _FOREIGN_PREFIXES = ("TONGBAN_", "KC_", "GUNICORN_")
 # Limits and addresses which an operator sets for the application, and not this program, pass through.
 _OURS = ("TONGBAN_CACHE", "TONGBAN_BASE_PORT", "TONGBAN_EDGE_PORT", "TONGBAN_NO_DEMO")
