@@ -86,6 +86,8 @@ class _Figure:
 
 
 _figures: dict[str, _Figure] = {}
+# A process has several connections to the broker, which threads of their own open at the same moment.
+_naming = threading.Lock()
 
 
 def watch(name: str, what: str, ask: Callable[[], Value], label: str = "") -> None:
@@ -93,11 +95,13 @@ def watch(name: str, what: str, ask: Callable[[], Value], label: str = "") -> No
 
     The last one who watches a name is asked.
     """
-    if name in _figures:
-        _figures[name].ask = ask
-        return
-    _figures[name] = _Figure(name, what, ask, label)
-    REGISTRY.register(_figures[name])  # a collector by its methods
+    with _naming:
+        if name in _figures:
+            _figures[name].ask = ask
+            return
+        figure = _Figure(name, what, ask, label)
+        REGISTRY.register(figure)  # a collector by its methods
+        _figures[name] = figure
 
 
 def ready(ask: Callable[[], bool]) -> None:

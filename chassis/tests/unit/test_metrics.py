@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client import REGISTRY
@@ -65,6 +66,14 @@ def test_a_figure_that_cannot_be_had_keeps_no_other_away():
     assert {each.labels["kind"]: each.value for each in series(other)} == {"a": 1.0, "b": 2.0}
     metrics.watch(other, "By kind", lambda: {"c": 3.0}, "kind")
     assert [each.labels["kind"] for each in series(other)] == ["c"]
+
+
+def test_two_who_name_a_figure_at_the_same_moment_are_both_heard(monkeypatch):
+    name, register = f"test_{uuid.uuid4().hex}", REGISTRY.register
+    monkeypatch.setattr(REGISTRY, "register", lambda one: (time.sleep(0.05), register(one)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda value: metrics.watch(name, "A test", lambda: value), range(4)))
+    assert len(series(name)) == 1
 
 
 def test_each_process_of_a_kind_takes_a_port_of_its_own(monkeypatch):
