@@ -69,8 +69,13 @@ def test_a_figure_that_cannot_be_had_keeps_no_other_away():
 
 
 def test_two_who_name_a_figure_at_the_same_moment_are_both_heard(monkeypatch):
-    name, register = f"test_{uuid.uuid4().hex}", REGISTRY.register
-    monkeypatch.setattr(REGISTRY, "register", lambda one: (time.sleep(0.05), register(one)))
+    name, figure = f"test_{uuid.uuid4().hex}", metrics._Figure
+
+    def slow(*given):
+        time.sleep(0.05)
+        return figure(*given)
+
+    monkeypatch.setattr(metrics, "_Figure", slow)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda value: metrics.watch(name, "A test", lambda: value), range(4)))
     assert len(series(name)) == 1
