@@ -17,7 +17,7 @@ import httpx
 import jwt
 
 from chassis import log
-from chassis.errors import NotSignedIn
+from chassis.errors import NotSignedIn, Unavailable
 from chassis.identity import LEEWAY, Verifier, away, granted
 from chassis.settings import Settings
 
@@ -41,8 +41,8 @@ class Refused(Exception):
     """Keycloak refused a code or a refresh token: the login is over, or never was."""
 
 
-class Unanswered(Exception):
-    """Keycloak was given a refresh token and gave no answer: whether it has used the token up is not known."""
+class Unanswered(Unavailable):
+    """Keycloak was given something and gave no answer: whether it has used it up is not known."""
 
 
 def _refused(why: str) -> NotSignedIn:
@@ -56,13 +56,11 @@ class Oidc:
         self._settings = settings
         self._verifier = verifier
         self._protocol = f"{settings.realm_url}/protocol/openid-connect"
-        client = (CLIENT, settings.secret("gateway-client-secret"))
-        self._http = httpx.Client(timeout=8, auth=client)
-        # A connection that was kept from before a restart breaks as if Keycloak had taken the token. And a Keycloak that has just
-        # started takes its time; the renewal's lease is longer.
-        self._renewing = httpx.Client(
+        # A Keycloak that has just started takes its time; the renewal's lease is longer. No connection is kept: one from before a
+        # restart breaks as if Keycloak had taken the token, and a pool closes idle ones that another thread has begun to use.
+        self._http = httpx.Client(
             timeout=httpx.Timeout(15, connect=3),
-            auth=client,
+            auth=(CLIENT, settings.secret("gateway-client-secret")),
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.redirect_uri = f"{settings.public_url}/auth/callback"
@@ -103,15 +101,7 @@ class Oidc:
 
         Raises Refused; Unavailable, when Keycloak has not had the token; Unanswered, when it may have.
         """
-        started, form = time.time(), {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        try:
-            reply = self._renewing.post(f"{self._protocol}/token", data=form)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
-            _log.warning("identity provider away", endpoint="token", problem=repr(problem))
-            raise away() from problem
-        except httpx.HTTPError as problem:
-            raise Unanswered(repr(problem)) from problem
-        return _tokens(reply, started)
+        return self._token(grant_type="refresh_token", refresh_token=refresh_token)
 
     def end(self, refresh_token: str) -> None:
         """End the Keycloak session.
@@ -174,7 +164,10 @@ class Oidc:
             return self._http.post(f"{self._protocol}/{endpoint}", data=form)
         except httpx.HTTPError as problem:
             _log.warning("identity provider away", endpoint=endpoint, problem=repr(problem))
-            raise away() from problem
+            if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+                raise away() from problem
+            told = away()
+            raise Unanswered(told.reason, told.zh, told.en) from problem
 
 
 def _tokens(reply: httpx.Response, started: float) -> Tokens:

@@ -5,6 +5,7 @@ Judged addresses only, no redirects by itself, no environment, everything bounde
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from chassis.errors import TooMuch, Unavailable
 from portal.connectors.target import Target, judged_addresses
 
 CONNECT, READ, TOTAL = 4.0, 20.0, 120.0
+KEPT = 15.0  # seconds that an idle connection is kept
 LARGEST = 256 << 20
 _AGENT = "Mozilla/5.0 (compatible; Tongban)"
 _AWAY = "The system does not answer."
@@ -72,18 +74,42 @@ class _JudgedBackend(httpcore.SyncBackend):
         raise problem
 
 
+class _OwnConnections(httpx.BaseTransport):
+    """Each thread keeps connections of its own.
+
+    A pool that threads share closes an idle connection although another thread has just begun to use it, and the number of its
+    socket is then another connection's (httpcore #1110).
+    """
+
+    def __init__(self) -> None:
+        self._trusted = httpx.create_ssl_context(trust_env=False)
+        self._mine = threading.local()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not hasattr(self._mine, "transport"):
+            self._mine.transport = self._made()
+        response: httpx.Response = self._mine.transport.handle_request(request)
+        return response
+
+    def close(self) -> None:
+        if hasattr(self._mine, "transport"):
+            self._mine.transport.close()
+
+    def _made(self) -> httpx.HTTPTransport:
+        transport = httpx.HTTPTransport(verify=self._trusted, retries=0)
+        transport._pool = httpcore.ConnectionPool(  # noqa: SLF001 - httpx has no public way to choose the network backend
+            ssl_context=self._trusted,
+            max_keepalive_connections=4,
+            keepalive_expiry=KEPT,
+            network_backend=_JudgedBackend(),
+        )
+        return transport
+
+
 def client() -> httpx.Client:
     """A client without cookies of its own that follows nothing and trusts nothing in the environment."""
-    transport = httpx.HTTPTransport(retries=0)
-    transport._pool = httpcore.ConnectionPool(  # noqa: SLF001 - httpx has no public way to choose the network backend
-        ssl_context=httpx.create_ssl_context(trust_env=False),
-        max_connections=200,
-        max_keepalive_connections=40,
-        keepalive_expiry=15,
-        network_backend=_JudgedBackend(),
-    )
     return httpx.Client(
-        transport=transport,
+        transport=_OwnConnections(),
         timeout=httpx.Timeout(READ, connect=CONNECT),
         follow_redirects=False,
         trust_env=False,

@@ -26,8 +26,9 @@ def get(address: str, **parameters: Any) -> httpx.Response:
 
 @cache
 def _client() -> httpx.Client:
-    # Without the shell's proxies: these addresses are of this machine or this cluster. One for all, for making one takes long.
-    return httpx.Client(trust_env=False, timeout=SECONDS)
+    # Without the shell's proxies: these addresses are of this machine or this cluster. One for all, for making one takes long; but
+    # no connection is kept, because a pool closes idle ones that another thread has begun to use.
+    return httpx.Client(trust_env=False, timeout=SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def broker() -> Broker | None:

@@ -188,7 +188,7 @@ def test_mutations_are_refused(oidc):  # check 6
 
 
 def mocked(oidc, answer):
-    oidc._http = oidc._renewing = httpx.Client(transport=httpx.MockTransport(answer))
+    oidc._http = httpx.Client(transport=httpx.MockTransport(answer))
     return oidc
 
 

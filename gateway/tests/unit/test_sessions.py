@@ -180,7 +180,7 @@ def test_a_token_that_may_be_used_up_is_not_shown_again(parts):  # check 10
     cookie = fakes.logged_in(parts)
     expire(parts, cookie, 600)
     asked, refresh = [], parts.oidc.refresh
-    parts.oidc.problem = Unanswered("ReadTimeout")
+    parts.oidc.problem = Unanswered("LOST", "")
     parts.oidc.refresh = lambda token: asked.append(token) or refresh(token)
     parts.renewal.fresh(parts.sessions.find(cookie))
     parts.renewal._pool.shutdown(wait=True)
@@ -200,7 +200,7 @@ def test_a_token_that_may_be_used_up_is_not_shown_again(parts):  # check 10
 def test_an_answer_that_was_lost_at_the_very_end_ends_the_session(parts):
     cookie = fakes.logged_in(parts)
     expire(parts, cookie, -1)
-    parts.oidc.problem = Unanswered("ReadTimeout")
+    parts.oidc.problem = Unanswered("LOST", "")
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     assert parts.sessions.find(cookie) is None

@@ -11,6 +11,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,3 +142,30 @@ def test_a_path_can_name_no_other_host():
             assert answer.status_code == 204
             assert answer.request.url.host == "127.0.0.1"
             answer.close()
+
+
+def test_a_thread_closes_no_connection_of_another(monkeypatch):
+    monkeypatch.setattr(http, "KEPT", 0.2)
+    listening = socket.create_server(("127.0.0.1", 0))
+    seen: list[socket.socket] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            seen.append(listening.accept()[0])
+            seen[-1].recv(65536)
+            seen[-1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    target = parse_target(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+
+    def ask(client) -> bytes:
+        return b"".join(http.bounded(http.send(client, target, "GET", "/", [])))
+
+    with listening, http.client() as client, ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        threading.Thread(target=serve, daemon=True).start()
+        assert one.submit(ask, client).result(20) == b"ok"
+        time.sleep(0.3)  # its time is over
+        assert other.submit(ask, client).result(20) == b"ok"
+        with pytest.raises(BlockingIOError):
+            seen[0].recv(1, socket.MSG_DONTWAIT)  # were it closed, this would find its end
+    for connection in seen:
+        connection.close()
