@@ -17,7 +17,7 @@ from pathlib import Path
 # As units.toml names them; `make install` makes those of its list.
 SERVICES = "tongban"
 
-_READING = "+dac_read_search"
+_READING = "+dac_read_search"  # the one right of root that is handed on
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -37,17 +37,12 @@ def divided(names: Iterable[str]) -> bool:
     )
 
 
-def user(name: str) -> int:
-    """The account's number. Raises KeyError where there is none."""
-    return pwd.getpwnam(name).pw_uid
-
-
 def under(name: str, *command: str) -> tuple[str, ...]:
     """The command, run by this account with the right to read and no other. Raises KeyError where there is no such account."""
-    sets = ("inh", "ambient")
+    rights = f"-all,{_READING}"
     return (
         "setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups", "--no-new-privs",
-        *(f"--{one}-caps=-all,{_READING}" for one in sets), f"--bounding-set=-all,{_READING}", "--", *command,
+        f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}", "--", *command,
     )  # fmt: skip
 
 

@@ -187,16 +187,8 @@ def system_accounts(tools: Tools, names: Iterable[str]) -> bool:
     """The accounts under which processes run that root starts; nothing for anybody else, who could not use them."""
     lacking = accounts.missing(names) if os.geteuid() == 0 else []
     for name in lacking:
-        add = (
-            "useradd",
-            "--system",
-            "--user-group",
-            "--no-create-home",
-            "--shell",
-            "/usr/sbin/nologin",
-            name,
-        )
-        command.run(f"the account {name}", *add, log=_log(tools, "accounts"))
+        add = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin")
+        command.run(f"the account {name}", *add, name, log=_log(tools, "accounts"))
     return bool(lacking)
 
 

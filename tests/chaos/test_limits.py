@@ -18,7 +18,7 @@ import pytest
 
 from deploy.local.probes import children
 from tests.inprocess import eventually
-from tests.load.measuring import family
+from tests.load.measuring import family, status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 DESCRIPTORS = 64
@@ -34,7 +34,7 @@ REFUSALS = frozenset({429, 500, 502, 503, 504})
 
 def soft_limit(pid, what, most=""):
     """The soft limit of a process, before it was set to `most`. Asked under the process's own account, as root may lack the right."""
-    found = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    found = status(pid)
     user, group = (int(found[name].split()[0]) for name in ("Uid", "Gid"))
     who = {} if user == os.geteuid() else {"user": user, "group": group, "extra_groups": []}
     asked = ["prlimit", f"--pid={pid}", "--output=SOFT", "--noheadings", "--raw"]

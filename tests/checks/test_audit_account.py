@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from deploy.local import accounts, units
 from tests.inprocess import eventually
-from tests.load.measuring import family
+from tests.load.measuring import family, status
 from tests.rules import tree
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -28,8 +28,7 @@ def _divided(stack):
 
 def process(pid):
     """The user and the rights of a process."""
-    lines = (line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    found = dict(lines)
+    found = status(pid)
     return found["Uid"].split(), {int(found[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")}
 
 
@@ -52,7 +51,7 @@ def attempt(account, *command):
 def test_no_other_part_can_stop_the_audit_or_write_its_files(stack):
     """# check 79, check 76"""
     found = running(stack)
-    ids = {name: accounts.user(unit.account) for name, unit in LISTED.items()}
+    ids = {name: pwd.getpwnam(unit.account).pw_uid for name, unit in LISTED.items()}
     for name, family_of in found.items():
         for pid in family_of:
             user, rights = process(pid)

@@ -128,6 +128,12 @@ def family(*pids: int) -> set[int]:
     return known
 
 
+def status(pid: int) -> dict[str, str]:
+    """What the kernel says of a process by name, see proc(5). Raises FileNotFoundError when it is gone."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def _stat(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
