@@ -61,18 +61,26 @@ class Reader:
         again, and what is recorded twice has the same id.
         """
         with self._alone() as alone:
-            if not alone or not self._written.exists():
-                return 0
-            with self._written.open("rb") as file:
-                place = self._next(file)
-                file.seek(place.begin)
-                lines = file.read(place.end - place.begin).split(b"\n")
-            told = _counted(line for line in map(_understood, lines) if line)
-            for first, count in told:
-                self._record(first, count)
-            if place.begin < place.end:
-                self._keep(replace(place, begin=place.end))
-            return len(told)
+            for written in self._files() if alone else ():
+                with written.open("rb") as file:
+                    place = self._next(file)
+                    file.seek(place.begin)
+                    lines = file.read(place.end - place.begin).split(b"\n")
+                if place.begin < place.end:
+                    told = _counted(line for line in map(_understood, lines) if line)
+                    for first, count in told:
+                        self._record(first, count)
+                    self._keep(replace(place, begin=place.end))
+                    return len(told)
+        return 0
+
+    def _files(self) -> Iterator[Path]:
+        """The file that was set aside while it was read, and the present one."""
+        aside, inode = self._written.with_suffix(".log.1"), self._known().inode
+        if aside.exists() and aside.stat().st_ino == inode:
+            yield aside
+        if self._written.exists():
+            yield self._written
 
     def _next(self, file: Any) -> _Place:
         """What is to be taken over now: what an earlier process had begun with, or else whole lines from there to the end."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from deploy.local.probes import Probe
 
-_LOG_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8192
 AGAIN, BESIDE, WORKERS = "again", "beside", "workers"
 # The last line of a Python traceback, whatever else is logged after it.
@@ -60,12 +59,10 @@ class Child:
         self._earlier_words = ""  # what the run before this one said last
 
     def start(self) -> None:
-        """Start it, appending to its log; a log that has grown large is set aside first, one generation."""
+        """Start it, appending to its log."""
         self.spec.before()
         self._earlier_words = self.last_words() if self._popen else ""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._popen = subprocess.Popen(
@@ -126,7 +123,10 @@ class Child:
         if not self.log.exists():
             return ""
         with self.log.open("rb") as handle:
-            handle.seek(max(self._log_start, self.log.stat().st_size - _TAIL_BYTES))
+            size = self.log.stat().st_size
+            # A log that is shorter than it was has been set aside meanwhile.
+            start = self._log_start if self._log_start <= size else 0
+            handle.seek(max(start, size - _TAIL_BYTES))
             lines = handle.read().decode(errors="replace").strip().splitlines()
         errors = [row for row in lines if _ERROR.match(row)]
         return (errors or lines or [""])[-1].strip()[:200]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -10,11 +11,11 @@ from typing import Any, Self
 
 from chassis.durable import ensure_secret
 from deploy.local import (
-    accounts,
     applications,
     engines,
     env,
     gen,
+    logs,
     rolling,
     secretfiles,
     state,
@@ -22,6 +23,7 @@ from deploy.local import (
     tls,
     units,
 )
+from deploy.local.accounts import divided, shared
 from deploy.local.cache import complete, tools
 from deploy.local.child import Spec
 from deploy.local.ports import Ports
@@ -98,23 +100,23 @@ class Deployment:
                 if unit not in present:
                     self._say(f"{unit.name} is left out: {unit.module} is not in this clone")
             gen.generate(settings.root)
+            gen.bytecode(settings.root)
+            shared(settings.var / "ready")
             targets.write(settings, present)
             edge = applications.edge(settings, self.env)
             specs += [edge] if edge else []
-            made = applications.Applications(settings, where, self.env, divided=self._divided(present))
+            made = applications.Applications(settings, where, self.env, divided=self._accounts(present))
             specs += made.specs(present, self._which)
         self.supervisor = Supervisor(self._adapt(specs), settings.logs, self._say)
 
-    def _divided(self, present: tuple[units.Unit, ...]) -> bool:
-        """Whether units run under accounts of their own; what that needs beside the accounts is made ready."""
-        if not accounts.divided({unit.account for unit in present}):
+    def _accounts(self, present: tuple[units.Unit, ...]) -> bool:
+        """Whether units run under accounts of their own; who runs the platform is told if not."""
+        found = divided({unit.account for unit in present})
+        if not found:
             self._say(
                 "all processes run under one account; started by root, the audit's have one of their own"
             )
-            return False
-        accounts.shared(self.settings.var / "ready")
-        gen.bytecode(self.settings.root)
-        return True
+        return found
 
     def renew(self) -> None:
         """Renew every process of the application, one after another, while it is used."""
@@ -153,7 +155,7 @@ class Deployment:
 
     def _keep_state(self) -> None:
         written = reported = None
-        certified = time.monotonic()
+        certified = looked = time.monotonic()
         while not self._closing.is_set():
             current = (self._state(), self.supervisor.pids())
             if current != written:
@@ -170,6 +172,12 @@ class Deployment:
                 except OSError as problem:
                     self._say(f"The report of the processes cannot be written: {problem}")
                 reported = report
+            if time.monotonic() - looked > logs.EVERY:
+                looked = time.monotonic()
+                try:
+                    self._set_logs_aside()
+                except OSError as problem:
+                    self._say(f"A large log cannot be set aside: {problem}")
             if time.monotonic() - certified > _CERTIFY_SECONDS:
                 certified = time.monotonic()
                 try:
@@ -177,6 +185,15 @@ class Deployment:
                 except (OSError, Refusal) as problem:
                     self._say(f"The units' certificates cannot be renewed: {problem}")
             self._closing.wait(_STATE_SECONDS)
+
+    def _set_logs_aside(self) -> None:
+        settings = self.settings
+        logs.set_aside(
+            settings.logs,
+            settings.var / "edge",
+            settings.log_bytes,
+            lambda: self.supervisor.keepers["edge"].child.send(signal.SIGUSR1),
+        )
 
     def _stop_writing(self, writer: threading.Thread) -> None:
         self._closing.set()

@@ -11,6 +11,7 @@ from deploy.local.say import Refusal
 
 BASE_PORT = 17000
 EDGE_PORT = 8443
+LOG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Settings:
     edge_port: int = EDGE_PORT
     bind: str = "127.0.0.1"
     demo: bool = True
+    log_bytes: int = LOG_BYTES
     root: Path = ROOT
 
     @property
@@ -74,7 +76,15 @@ def from_arguments(given: argparse.Namespace, environ: Mapping[str, str] = os.en
         edge_port=_port("TONGBAN_EDGE_PORT", given.edge_port, environ, EDGE_PORT),
         bind=environ.get("TONGBAN_BIND") or "127.0.0.1",
         demo=not given.no_demo and environ.get("TONGBAN_NO_DEMO") != "1",
+        log_bytes=_bytes("TONGBAN_LOG_BYTES", environ, LOG_BYTES),
     )
+
+
+def _bytes(name: str, environ: Mapping[str, str], default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or int(text) < 1 << 20:
+        raise Refusal(f"{name} must be a number of bytes, at least {1 << 20}, not {text!r}.")
+    return int(text)
 
 
 def _port(name: str, flag: int | None, environ: Mapping[str, str], default: int) -> int:

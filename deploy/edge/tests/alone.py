@@ -38,8 +38,9 @@ ENV = {
 
 @dataclass(frozen=True)
 class Alone:
-    """A running edge: its address, the port of its figures, its folder, a client that trusts it."""
+    """A running edge: its process, its address, the port of its figures, its folder, a client that trusts it."""
 
+    process: subprocess.Popen[bytes]
     url: str
     status: str
     folder: Path
@@ -70,7 +71,7 @@ def alone(folder: Path, upstream: int, **more: str) -> Iterator[Alone]:
                 status = f"http://127.0.0.1:{port + 1}/status"
                 with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as early:
                     early.get(status).raise_for_status()
-                yield Alone(f"https://localhost:{port}", status, out, client)
+                yield Alone(nginx, f"https://localhost:{port}", status, out, client)
         finally:
             nginx.terminate()
             nginx.wait(10)

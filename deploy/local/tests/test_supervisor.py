@@ -165,16 +165,6 @@ def test_who_ignores_sigterm_is_killed(tmp_path, supervise, monkeypatch):
     assert not _alive(pid)
 
 
-def test_the_log_is_set_aside_when_large(tmp_path, supervise):
-    log = tmp_path / "logs" / "app.log"
-    log.parent.mkdir()
-    log.write_bytes(b"x" * (11 * 1024 * 1024))
-    running = supervise(_spec(tmp_path, "app", "echo hello; " + SERVE))
-    assert running.wait_ready(60)
-    assert log.read_text() == "hello\n"
-    assert log.with_suffix(".log.1").exists()
-
-
 def test_a_second_run_in_the_same_folder_is_one_sentence(tmp_path):
     with state.locked(tmp_path):
         assert state.is_running(tmp_path)

@@ -69,6 +69,19 @@ def test_a_refusal_is_on_record_with_who_what_when_and_from_where(world):
     assert (one.at.seconds, one.at.nanos, dict(one.details)) == (1790000000, 123_000_000, {})
 
 
+def test_a_file_that_is_set_aside_is_read_to_its_end(world):
+    world.write(413)
+    assert world.reader().read() == 1
+    world.write(429)
+    world.write(400, end="")  # broken off, and never to be whole
+    world.file.rename(world.file.with_suffix(".log.1"))
+    assert world.reader().read() == 1
+    assert world.reader().read() == 0
+    world.write(421)
+    assert [world.reader().read() for _ in range(2)] == [1, 0]
+    assert [one.result for one in world.records()] == ["TOO_LARGE", "TOO_OFTEN", "HOST_UNKNOWN"]
+
+
 def test_every_line_is_read_once_also_by_a_new_process_and_half_a_line_is_waited_for(world):
     assert world.reader().read() == 0
     world.write(429)
