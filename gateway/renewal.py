@@ -3,7 +3,8 @@
 A refresh token works once, so two renewals at a time would end the login. Who writes `renewing` into the
 record first, renews; the others go on with the present access token or wait. A refresh token that Keycloak may have
 used up without our having its answer is not shown to it again: it would take us for a thief and end the login
-(check 10). Such a session lasts as long as its access token; the next page then signs in anew, without a password.
+(check 10). That is noted before Keycloak is asked, for the process may be killed while it waits. Such a session lasts as
+long as its access token; the next page then signs in anew, without a password.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Refresher(Protocol):
 
 class _Busy(Exception):
     """Somebody else renews this session, or has done so."""
+
+
+class _UsedUp(Exception):
+    """The refresh token of this session may have been used up without an answer."""
 
 
 class Renewal:
@@ -93,12 +98,11 @@ class Renewal:
                     return None
                 time.sleep(0.1)
                 continue
+            except _UsedUp:
+                return self._last(key)
             return self._renew(mine) if mine else None
 
     def _renew(self, session: Session) -> Session | None:
-        if session.unsure:
-            self._sessions.forget(session.key)
-            return None
         try:
             tokens = self._oidc.refresh(session.refresh)
         except Refused:
@@ -108,28 +112,32 @@ class Renewal:
             return None
         except Unanswered as problem:
             _log.warning("renewal unanswered", person=session.person, problem=str(problem))
-            return _lasting(self._sessions.change(session.key, _unsure))
+            return self._last(session.key)
         except Unavailable as problem:
             # The identity provider is away: who is logged in works on until the access token ends.
             _log.warning("renewal impossible", problem=str(problem))
             again = time.time() + PAUSE
             # Not asked for by each request meanwhile; but nobody waits for it whose token is about to end.
             again = again if session.access_until - AT_ONCE > again else 0.0
-            self._sessions.change(session.key, lambda record: record.update(renewing=again))
-            return _lasting(session)
+            self._sessions.change(session.key, lambda record: record.update(renewing=again, shown=False))
+            return session if session.access_until > time.time() else None
         return self._sessions.put_tokens(session.key, tokens)
 
-
-def _lasting(session: Session | None) -> Session | None:
-    return session if session is not None and session.access_until > time.time() else None
-
-
-def _unsure(record: Record) -> None:
-    record.update(unsure=True, renewing=0.0, renew_at=record["access_until"])
+    def _last(self, key: str) -> Session | None:
+        """The session while its access token lasts, without another question to Keycloak."""
+        session = self._sessions.change(
+            key, lambda record: record.update(renewing=0.0, renew_at=record["access_until"])
+        )
+        if session is None or session.access_until > time.time():
+            return session
+        self._sessions.forget(key)
+        return None
 
 
 def _lease(record: Record) -> None:
     now = time.time()
     if record["renewing"] > now or record["renew_at"] > now:
         raise _Busy
-    record["renewing"] = now + LEASE
+    if record["shown"]:  # the refresh token, to Keycloak, by somebody who did not come back with an answer
+        raise _UsedUp
+    record.update(renewing=now + LEASE, shown=True)

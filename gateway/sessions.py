@@ -56,8 +56,6 @@ class Session:
     access_until: float
     renew_at: float
     refresh: str
-    # Whether Keycloak may have used up the refresh token without our having the next one (gateway.renewal).
-    unsure: bool
 
 
 class Sessions:
@@ -95,7 +93,7 @@ class Sessions:
                 "created": now,
                 "seen": now,
                 "renewing": 0.0,
-                "unsure": False,
+                "shown": False,
                 **self._sealed(key, tokens, secrets.token_urlsafe(32)),
             }
         )
@@ -148,7 +146,7 @@ class Sessions:
 
         def edit(record: Record) -> None:
             sealed = self._sealed(key, tokens, self._open(record)["csrf"])
-            record.update(sealed, renewing=0.0, unsure=False)
+            record.update(sealed, renewing=0.0, shown=False)
 
         return self.change(key, edit)
 
@@ -227,7 +225,6 @@ class Sessions:
             seen=record["seen"],
             access_until=record["access_until"],
             renew_at=record["renew_at"],
-            unsure=record["unsure"],
             **inside,
         )
 

@@ -196,18 +196,25 @@ class Load:
         self._look(self._pages, "login page", "/id/realms/tongban/.well-known/openid-configuration", "issuer")
         began = time.monotonic()
         try:
-            with self._listener.http.stream("GET", self._stack.url + "/stream/", timeout=10) as answer:
-                trouble = (
-                    "" if answer.status_code == 200 and next(answer.iter_bytes()) else str(answer.status_code)
-                )
+            trouble = self._heard()
+            if trouble == "401":
+                # Its page is loaded anew then, which signs in without a password where Keycloak still knows the person.
+                self._listener.http.get(self._stack.url, timeout=12, follow_redirects=True)
+                trouble = self._heard()
         except httpx.HTTPError as problem:
             trouble = type(problem).__name__
         self.notes.attempt("stream", began, trouble)
 
+    def _heard(self) -> str:
+        """ "" when the stream gives something, else the status."""
+        with self._listener.http.stream("GET", self._stack.url + "/stream/", timeout=10) as answer:
+            good = answer.status_code == 200 and next(answer.iter_bytes())
+            return "" if good else str(answer.status_code)
+
     def _look(self, browser: Any, function: str, path: str, wanted: str) -> None:
         began = time.monotonic()
         try:
-            answer = browser.http.get(self._stack.url + path, timeout=12)
+            answer = browser.http.get(self._stack.url + path, timeout=12, follow_redirects=True)
             good = answer.status_code == 200 and wanted in answer.text
             trouble = "" if good else f"{answer.status_code} {path}"
         except httpx.HTTPError as problem:

@@ -8,7 +8,11 @@ import time
 
 import httpx
 import nats
+import pymongo
 import pytest
+
+from gateway.sessions import digest
+from tests.inprocess import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -120,6 +124,23 @@ def test_cookie_is_renewed_by_a_fresh_login(edge, person):  # check 11
     with edge.browser() as replay:
         replay.cookies.set("__Host-tongban", old)
         assert replay.get("/auth/me").status_code == 401
+
+
+def test_a_renewal_whose_answer_was_lost_costs_no_password(edge, person):  # check 10, check 57
+    """The process that renewed was killed, say: the session ends with its access token, and the next page comes all the same."""
+    old, past = person.cookies["__Host-tongban"], time.time() - 1
+    with pymongo.MongoClient(edge.env["TONGBAN_MONGO_URI"]) as store:
+        lost = {"shown": True, "renew_at": past, "access_until": past}
+        sessions = store["tongban_gateway"]["sessions"]
+        assert sessions.update_one({"_id": digest(old)}, {"$set": lost}).modified_count == 1
+
+    def signed_in_anew():
+        # Until the gateway and the edge have forgotten what they knew a second ago.
+        answer = person.get("/tasks/", follow_redirects=True)
+        assert (answer.status_code, answer.url.path) == (200, "/tasks/")
+        return person.cookies["__Host-tongban"] != old
+
+    eventually(signed_in_anew)
 
 
 def test_forged_writes_are_refused(edge, person):  # check 13

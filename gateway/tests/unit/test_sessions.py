@@ -197,12 +197,35 @@ def test_a_token_that_may_be_used_up_is_not_shown_again(parts):  # check 10
     assert parts.oidc.ended == [], "Keycloak's session goes on: the next page signs in without a password"
 
 
+def test_a_token_that_a_killed_process_showed_is_not_shown_again(parts, tmp_path):  # check 10, check 57
+    cookie = fakes.logged_in(parts)
+    expire(parts, cookie, 600)
+
+    def killed(_token):
+        raise SystemExit
+
+    parts.oidc.refresh, refresh = killed, parts.oidc.refresh
+    with pytest.raises(SystemExit):
+        parts.renewal._now(digest(cookie))
+    parts.oidc.refresh = lambda token: asked.append(token) or refresh(token)
+    asked, later = [], fakes.parts(tmp_path)
+    later.__dict__.update(store=parts.store, oidc=parts.oidc)
+    assert later.renewal._now(digest(cookie)).access, "until its lease ends, somebody renews it"
+    records(parts)[digest(cookie)]["renewing"] = time.time() - 1
+    assert later.renewal._now(digest(cookie)).access
+    expire(parts, cookie, -1)
+    later.sessions.drop_remembered("login1")
+    assert later.renewal.fresh(later.sessions.find(cookie)) is None
+    assert asked == []
+    assert parts.oidc.ended == []
+
+
 def test_an_answer_that_was_lost_at_the_very_end_ends_the_session(parts):
     cookie = fakes.logged_in(parts)
     expire(parts, cookie, -1)
     parts.oidc.problem = Unanswered("LOST", "")
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
-    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
+    assert parts.sessions.find(cookie) is None
     assert parts.sessions.find(cookie) is None
 
 
