@@ -157,34 +157,29 @@ class Deployment:
         written = reported = None
         certified = looked = time.monotonic()
         while not self._closing.is_set():
-            current = (self._state(), self.supervisor.pids())
+            current, report = (self._state(), self.supervisor.pids()), self.supervisor.report()
             if current != written:
-                try:
-                    state.write(self.settings.var, *current)
-                except OSError as problem:
-                    # A full disk must not end the supervision of what still runs.
-                    self._say(f"{self.settings.state_file} cannot be written: {problem}")
+                self._try("The state cannot be written", state.write, self.settings.var, *current)
                 written = current
-            report = self.supervisor.report()
             if report != reported:
-                try:
-                    state.write_report(self.settings.var, report)
-                except OSError as problem:
-                    self._say(f"The report of the processes cannot be written: {problem}")
+                self._try(
+                    "The processes' report cannot be written", state.write_report, self.settings.var, report
+                )
                 reported = report
             if time.monotonic() - looked > logs.EVERY:
+                self._try("A large log cannot be set aside", self._set_logs_aside)
                 looked = time.monotonic()
-                try:
-                    self._set_logs_aside()
-                except OSError as problem:
-                    self._say(f"A large log cannot be set aside: {problem}")
             if time.monotonic() - certified > _CERTIFY_SECONDS:
+                self._try("The units' certificates cannot be renewed", self._certify, anew=False)
                 certified = time.monotonic()
-                try:
-                    self._certify(anew=False)
-                except (OSError, Refusal) as problem:
-                    self._say(f"The units' certificates cannot be renewed: {problem}")
             self._closing.wait(_STATE_SECONDS)
+
+    def _try(self, otherwise: str, do: Callable[..., object], *given: object, **more: object) -> None:
+        """Do it, or say that it failed: a full disk must not end the supervision of what still runs."""
+        try:
+            do(*given, **more)
+        except (OSError, Refusal) as problem:
+            self._say(f"{otherwise}: {problem}")
 
     def _set_logs_aside(self) -> None:
         settings = self.settings
