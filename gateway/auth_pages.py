@@ -44,7 +44,8 @@ class AuthPages:
         target = safe_path(request.args.get("next"))
         fresh = request.args.get("fresh") == "1"
         cookie = request.cookies.get(cookies.SESSION, "")
-        if not fresh and self._parts.alive(self._parts.sessions.find(cookie)):
+        found = None if fresh else self._parts.alive(self._parts.sessions.find(cookie))
+        if found and not found[0].lost:
             return _go(self._public + target)
         started, kept = self._parts.logins.start(request.cookies.get(cookies.LOGIN, ""), target)
         address = self._parts.oidc.authorize_url(started.state, started.nonce, started.verifier, fresh=fresh)
@@ -88,9 +89,11 @@ class AuthPages:
             return _page("登录未完成", "登录没有通过校验，请重新登录。", 400)
         # The id of a session is made at login and never carried over from before it. # check 11
         old = parts.sessions.find(request.cookies.get(cookies.SESSION, ""), touch=False)
-        cookie = parts.sessions.open(tokens, principal.person, principal.session)
-        if old and old.login == principal.session:
-            parts.sessions.forget(old.key)
+        same = old if old and old.login == principal.session else None
+        # What stands open in other tabs of the same login can still be sent.
+        cookie = parts.sessions.open(tokens, principal.person, principal.session, same.csrf if same else "")
+        if same:
+            parts.sessions.forget(same.key)
         elif old:
             parts.ending.later(parts.sessions, old)
         _log.info("login", person=principal.person)

@@ -48,6 +48,8 @@ class EdgeAnswers:
         if found is None:
             return Response("", 401)
         session, principal = found
+        if session.lost and _opens_page() and self._parts.oidc.answers():
+            return Response("", 401)  # and on to the login, which asks for nothing and leads back
         return _told(session.access, principal.person, {"X-Tongban-Csrf": session.csrf})
 
     def app_check(self) -> Response:
@@ -115,6 +117,13 @@ class EdgeAnswers:
         """The newest live session that came from a Keycloak session."""
         keys = self._parts.sessions.of_login(login) if login else []
         return next((found for key in reversed(keys) if (found := self._parts.sessions.get(key))), None)
+
+
+def _opens_page() -> bool:
+    """Whether the browser asks for a page to show, not for a part of one, and sends nothing."""
+    headers = request.headers
+    reads = headers.get("X-Tongban-Method") in ("GET", "HEAD")
+    return reads and headers.get("Sec-Fetch-Mode") == "navigate" and "HX-Request" not in headers
 
 
 def _go(address: str) -> Response:

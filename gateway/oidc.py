@@ -113,6 +113,14 @@ class Oidc:
             _log.warning("logout not accepted", status=reply.status_code, error=_error_of(reply))
             raise away()
 
+    def answers(self) -> bool:
+        """Whether somebody could sign in now, found out within a second or two."""
+        address = f"{self._settings.realm_url}/.well-known/openid-configuration"
+        try:
+            return self._http.get(address, timeout=1, auth=None).is_success
+        except httpx.HTTPError:
+            return False
+
     def check_id_token(self, token: str, nonce: str) -> dict[str, Any]:
         """The claims of an ID token that answers our login.
 

@@ -4,7 +4,7 @@ A refresh token works once, so two renewals at a time would end the login. Who w
 record first, renews; the others go on with the present access token or wait. A refresh token that Keycloak may have
 used up without our having its answer is not shown to it again: it would take us for a thief and end the login
 (check 10). That is noted before Keycloak is asked, for the process may be killed while it waits. Such a session lasts as
-long as its access token; the next page then signs in anew, without a password.
+long as its access token. The next page signs in anew before that, without a password, if Keycloak is there (edge_answers).
 """
 
 from __future__ import annotations
@@ -124,14 +124,14 @@ class Renewal:
         return self._sessions.put_tokens(session.key, tokens)
 
     def _last(self, key: str) -> Session | None:
-        """The session while its access token lasts, without another question to Keycloak."""
+        """The session while its access token lasts, without another question to Keycloak.
+
+        Afterwards its record stays until it is replaced or idles out, for the sake of what is open in the browser.
+        """
         session = self._sessions.change(
             key, lambda record: record.update(renewing=0.0, renew_at=record["access_until"])
         )
-        if session is None or session.access_until > time.time():
-            return session
-        self._sessions.forget(key)
-        return None
+        return session if session is not None and session.access_until > time.time() else None
 
 
 def _lease(record: Record) -> None:

@@ -56,6 +56,8 @@ class Session:
     access_until: float
     renew_at: float
     refresh: str
+    # Whether nobody has the next refresh token (gateway.renewal): the session ends with its access token, if not replaced before.
+    lost: bool
 
 
 class Sessions:
@@ -79,8 +81,8 @@ class Sessions:
         self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, tokens: Tokens, person: str, login: str) -> str:
-        """A new session; returns the cookie's value, which is stored nowhere."""
+    def open(self, tokens: Tokens, person: str, login: str, csrf: str = "") -> str:
+        """A new session; returns the cookie's value, which is stored nowhere. csrf: the token of the session it replaces."""
         cookie, now = secrets.token_urlsafe(32), time.time()
         key = digest(cookie)
         self._records.insert(
@@ -94,7 +96,7 @@ class Sessions:
                 "seen": now,
                 "renewing": 0.0,
                 "shown": False,
-                **self._sealed(key, tokens, secrets.token_urlsafe(32)),
+                **self._sealed(key, tokens, csrf or secrets.token_urlsafe(32)),
             }
         )
         self._note_login(login, key)
@@ -225,6 +227,7 @@ class Sessions:
             seen=record["seen"],
             access_until=record["access_until"],
             renew_at=record["renew_at"],
+            lost=record["shown"] and record["renewing"] < time.time(),
             **inside,
         )
 

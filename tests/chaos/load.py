@@ -194,27 +194,28 @@ class Load:
 
     def _others(self, _client: Client) -> None:
         self._look(self._pages, "login page", "/id/realms/tongban/.well-known/openid-configuration", "issuer")
+        # Who listens has a page open.
+        self._look(self._listener, "home page", "/", "<main")
         began = time.monotonic()
         try:
-            trouble = self._heard()
-            if trouble == "401":
-                # Its page is loaded anew then, which signs in without a password where Keycloak still knows the person.
-                self._listener.http.get(self._stack.url, timeout=12, follow_redirects=True)
-                trouble = self._heard()
+            with self._listener.http.stream("GET", self._stack.url + "/stream/", timeout=10) as answer:
+                trouble = (
+                    "" if answer.status_code == 200 and next(answer.iter_bytes()) else str(answer.status_code)
+                )
         except httpx.HTTPError as problem:
             trouble = type(problem).__name__
         self.notes.attempt("stream", began, trouble)
 
-    def _heard(self) -> str:
-        """ "" when the stream gives something, else the status."""
-        with self._listener.http.stream("GET", self._stack.url + "/stream/", timeout=10) as answer:
-            good = answer.status_code == 200 and next(answer.iter_bytes())
-            return "" if good else str(answer.status_code)
-
     def _look(self, browser: Any, function: str, path: str, wanted: str) -> None:
         began = time.monotonic()
         try:
-            answer = browser.http.get(self._stack.url + path, timeout=12, follow_redirects=True)
+            # As browsers ask for a page.
+            answer = browser.http.get(
+                self._stack.url + path,
+                timeout=12,
+                follow_redirects=True,
+                headers={"Sec-Fetch-Mode": "navigate"},
+            )
             good = answer.status_code == 200 and wanted in answer.text
             trouble = "" if good else f"{answer.status_code} {path}"
         except httpx.HTTPError as problem:

@@ -126,11 +126,13 @@ def test_cookie_is_renewed_by_a_fresh_login(edge, person):  # check 11
         assert replay.get("/auth/me").status_code == 401
 
 
-def test_a_renewal_whose_answer_was_lost_costs_no_password(edge, person):  # check 10, check 57
-    """The process that renewed was killed, say: the session ends with its access token, and the next page comes all the same."""
-    old, past = person.cookies["__Host-tongban"], time.time() - 1
+@pytest.mark.parametrize("left", [600, -1])  # seconds of the access token
+def test_a_renewal_whose_answer_was_lost_costs_no_password(edge, person, left):  # check 10, check 57
+    """The process that renewed was killed, say: the next page signs in by itself, and an open form can still be sent."""
+    old, until = person.cookies["__Host-tongban"], time.time() + left
+    csrf = person.get("/auth/me").json()["csrf"]
     with pymongo.MongoClient(edge.env["TONGBAN_MONGO_URI"]) as store:
-        lost = {"shown": True, "renew_at": past, "access_until": past}
+        lost = {"shown": True, "renewing": 0.0, "renew_at": until, "access_until": until}
         sessions = store["tongban_gateway"]["sessions"]
         assert sessions.update_one({"_id": digest(old)}, {"$set": lost}).modified_count == 1
 
@@ -141,6 +143,7 @@ def test_a_renewal_whose_answer_was_lost_costs_no_password(edge, person):  # che
         return person.cookies["__Host-tongban"] != old
 
     eventually(signed_in_anew)
+    assert person.get("/auth/me").json()["csrf"] == csrf
 
 
 def test_forged_writes_are_refused(edge, person):  # check 13

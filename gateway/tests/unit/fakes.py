@@ -111,6 +111,9 @@ class FakeOidc:
         self.pause = 0.0
         self._lock = threading.Lock()
 
+    def answers(self):
+        return self.problem is None
+
     def tokens(self):
         with self._lock:
             self.refreshes += 1

@@ -191,9 +191,9 @@ def test_a_token_that_may_be_used_up_is_not_shown_again(parts):  # check 10
     records(parts)[digest(cookie)]["renew_at"] = time.time() + 1
     assert parts.renewal.fresh(parts.sessions.find(cookie)).access
     expire(parts, cookie, -1)
-    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
+    for _ in range(2):
+        assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
     assert len(asked) == 1
-    assert parts.sessions.find(cookie) is None
     assert parts.oidc.ended == [], "Keycloak's session goes on: the next page signs in without a password"
 
 
@@ -225,8 +225,9 @@ def test_an_answer_that_was_lost_at_the_very_end_ends_the_session(parts):
     expire(parts, cookie, -1)
     parts.oidc.problem = Unanswered("LOST", "")
     assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
-    assert parts.sessions.find(cookie) is None
-    assert parts.sessions.find(cookie) is None
+    parts.oidc.problem = None
+    assert parts.renewal.fresh(parts.sessions.find(cookie)) is None
+    assert parts.oidc.refreshes == 1
 
 
 def test_who_is_logged_in_works_on_while_keycloak_is_away(parts):  # check 64

@@ -10,6 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from chassis.errors import Conflict, NotFound, Unavailable
 from gateway import cookies
 from gateway.api import Api
+from gateway.sessions import digest
 from gateway.tests.unit import fakes
 from gateway.web import create
 
@@ -197,6 +198,41 @@ def test_callback_refuses(world, query):  # check 15
 def test_login_leads_to_no_other_site(world, target):  # check 14
     answer = world.client().get("/auth/login", query_string={"next": target}, base_url=fakes.PUBLIC)
     assert answer.location == f"{fakes.PUBLIC}/"
+
+
+PAGE = {"X-Tongban-Method": "GET", "Sec-Fetch-Mode": "navigate"}
+
+
+def test_a_session_whose_renewal_was_lost_is_replaced_when_a_page_is_opened(world):  # check 10, check 11
+    client = world.client()
+    before, csrf = client.get_cookie(cookies.SESSION, domain="localhost").value, world.csrf(client)
+    records = world.parts.store.collection("sessions").records
+
+    def check(**headers):
+        return call(client, "GET", "/auth/check", headers={**PAGE, **headers}).status_code
+
+    assert check() == 200
+    records[digest(before)]["shown"] = True
+    world.parts.sessions.drop_remembered("login1")
+    for other in (
+        {"X-Tongban-Method": "POST"},
+        {"Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Mode": ""},
+        {"HX-Request": "true"},
+    ):
+        assert check(**other) == 200, f"{other} is no page that could come back to where it was"
+    world.parts.oidc.problem = Unavailable("X", "x")
+    assert check() == 200, "nobody is sent to a Keycloak that is away"
+    world.parts.oidc.problem = None
+    assert check() == 401
+    login = call(client, "GET", "/auth/login?next=/tasks/")
+    assert login.location.startswith(f"{fakes.PUBLIC}/id/auth"), "and not back at once, round and round"
+    state = login.location.partition("state=")[2]
+    assert call(client, "GET", f"/auth/callback?code=good&state={state}").location == f"{fakes.PUBLIC}/tasks/"
+    assert client.get_cookie(cookies.SESSION, domain="localhost").value != before
+    assert digest(before) not in records
+    assert world.csrf(client) == csrf, "a form that was open can still be sent"
+    assert check() == 200
 
 
 def test_logout_ends_everything(world):  # check 7
