@@ -193,7 +193,7 @@ class Load:
                 return
 
     def _others(self, _client: Client) -> None:
-        self._look(self._pages, "login page", "/id/realms/tongban/.well-known/openid-configuration", "issuer")
+        self._look(self._listener, "login page", "/id/realms/tongban/.well-known/openid-configuration", "issuer")
         # Who listens has a page open.
         self._look(self._listener, "home page", "/", "<main")
         began = time.monotonic()
