@@ -15,7 +15,7 @@ from chassis import log
 
 FAILURES = 5
 SECONDS = 1.0
-PAUSE = 1.0
+PAUSE = 0.5
 TRIAL = 2.0  # a trial that has not ended after so long does not keep others from trying
 _log = log.get(__name__)
 

@@ -43,7 +43,7 @@ def channel(unit: str) -> grpc.Channel:
                     ("grpc.max_send_message_length", MESSAGE_BYTES),
                     ("grpc.initial_reconnect_backoff_ms", 100),
                     ("grpc.min_reconnect_backoff_ms", 100),
-                    ("grpc.max_reconnect_backoff_ms", 2000),
+                    ("grpc.max_reconnect_backoff_ms", 500),
                     # A link that was cut without a word is found out, and made anew.
                     ("grpc.keepalive_time_ms", 5000),
                     ("grpc.keepalive_timeout_ms", 3000),
