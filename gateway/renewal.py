@@ -39,10 +39,6 @@ class _Busy(Exception):
     """Somebody else renews this session, or has done so."""
 
 
-class _UsedUp(Exception):
-    """The refresh token of this session may have been used up without an answer."""
-
-
 class Renewal:
     """Hands out sessions whose access token is valid."""
 
@@ -61,6 +57,8 @@ class Renewal:
         now = time.time()
         if now < session.renew_at:
             return session
+        if session.lost:
+            return _lasting(session)
         if session.access_until - now > AT_ONCE:
             self._later(session.key)
             return session
@@ -89,6 +87,8 @@ class Renewal:
             session = self._sessions.get(key, touch=False, believe=False)
             if session is None or time.time() < session.renew_at:
                 return session
+            if session.lost:
+                return _lasting(session)
             try:
                 mine = self._sessions.change(key, _lease)
             except (_Busy, Conflict):
@@ -98,8 +98,6 @@ class Renewal:
                     return None
                 time.sleep(0.1)
                 continue
-            except _UsedUp:
-                return self._last(key)
             return self._renew(mine) if mine else None
 
     def _renew(self, session: Session) -> Session | None:
@@ -112,7 +110,7 @@ class Renewal:
             return None
         except Unanswered as problem:
             _log.warning("renewal unanswered", person=session.person, problem=str(problem))
-            return self._last(session.key)
+            return _lasting(self._sessions.change(session.key, lambda record: record.update(renewing=0.0)))
         except Unavailable as problem:
             # The identity provider is away: who is logged in works on until the access token ends.
             _log.warning("renewal impossible", problem=str(problem))
@@ -120,24 +118,18 @@ class Renewal:
             # Not asked for by each request meanwhile; but nobody waits for it whose token is about to end.
             again = again if session.access_until - AT_ONCE > again else 0.0
             self._sessions.change(session.key, lambda record: record.update(renewing=again, shown=False))
-            return session if session.access_until > time.time() else None
+            return _lasting(session)
         return self._sessions.put_tokens(session.key, tokens)
 
-    def _last(self, key: str) -> Session | None:
-        """The session while its access token lasts, without another question to Keycloak.
 
-        Afterwards its record stays until it is replaced or idles out, for the sake of what is open in the browser.
-        """
-        session = self._sessions.change(
-            key, lambda record: record.update(renewing=0.0, renew_at=record["access_until"])
-        )
-        return session if session is not None and session.access_until > time.time() else None
+def _lasting(session: Session | None) -> Session | None:
+    # The record stays until it is replaced or idles out, for the sake of what is open in the browser.
+    return session if session is not None and session.access_until > time.time() else None
 
 
 def _lease(record: Record) -> None:
     now = time.time()
-    if record["renewing"] > now or record["renew_at"] > now:
+    # Shown: the refresh token, to Keycloak, by somebody who has not come back with an answer.
+    if record["renewing"] > now or record["renew_at"] > now or record["shown"]:
         raise _Busy
-    if record["shown"]:  # the refresh token, to Keycloak, by somebody who did not come back with an answer
-        raise _UsedUp
     record.update(renewing=now + LEASE, shown=True)
